@@ -1,0 +1,105 @@
+// Numbers with their units and reasons. First those of the specification (PROTOCOL.md): changing one changes
+// the protocol. Then those of this implementation: defaults and limits that a peer cannot tell.
+
+// --- specification -------------------------------------------------------------------------------------
+
+/** Type u8 and length u24 before every record's body, in bytes. */
+export const HEADER_BYTES = 4
+
+/** The most a sealed record's inner plaintext may hold (content, kind and padding), in bytes; the tag not counted. */
+export const MAX_INNER_BYTES = 65_536
+
+/** The inner plaintext of M3 and M4, padded so that all key kinds look alike, in bytes. */
+export const FLIGHT_INNER_BYTES = 2_048
+
+/** Record types: the first byte on the wire. */
+export const TYPE = {
+  initiatorHello: 0xe1,
+  responderHello: 0xe2,
+  plainAlert: 0xe3,
+  sealedApplication: 0xe4,
+  sealedHandshake: 0xe5
+} as const
+
+/** Kinds: what a sealed record holds, the last byte of its inner plaintext before the padding. */
+export const KIND = {
+  handshake: 0x01,
+  messages: 0x02,
+  fragment: 0x03,
+  lastFragment: 0x04,
+  alert: 0x05,
+  keyUpdate: 0x06,
+  ticket: 0x07,
+  ping: 0x08,
+  pong: 0x09,
+  shapes: 0x0a
+} as const
+
+/** The shortest fragment that may have another one behind it, in bytes: it bounds how many one message has. */
+export const MIN_FRAGMENT_BYTES = 1_024
+
+/** The longest InitiatorHello body, in bytes. */
+export const MAX_HELLO_BYTES = 1_024
+
+/** The longest name of an application protocol, in bytes of UTF-8. */
+export const MAX_APP_BYTES = 64
+
+/** The deepest nesting of arrays, objects and sets in a message; a bare value has depth 0. */
+export const MAX_DEPTH = 64
+
+/** The most values in one message, containers and map keys' values included. */
+export const MAX_VALUES = 1_000_000
+
+/** The longest bigint beyond 64 bits, in bytes of two's complement. */
+export const MAX_BIGINT_BYTES = 1_024
+
+/** The largest value of `maxMessage`, in bytes (a u32). */
+export const MAX_U32 = 0xffff_ffff
+
+/** Records under one key: from the first figure on a new key is due, at the second the record is refused. */
+export const SOFT_LIMIT_RECORDS = 2 ** 22
+export const HARD_LIMIT_RECORDS = 2 ** 24
+
+/** Plaintext bytes under one key: due and refused, likewise. */
+export const SOFT_LIMIT_BYTES = 2 ** 36
+export const HARD_LIMIT_BYTES = 2 ** 38
+
+// --- implementation ------------------------------------------------------------------------------------
+
+/** From the first byte to the responder's verdict, in ms. Bytes do not restart it. */
+export const HANDSHAKE_TIMEOUT_MS = 10_000
+
+/** From our goodbye to the peer's, in ms, before the transport is let go. */
+export const CLOSE_TIMEOUT_MS = 30_000
+
+/** How long a transport may take, after the last word, to hand over what it holds, in ms. */
+export const LINGER_MS = 1_000
+
+/** How much of what a peer still sends after a fatal error is read and dropped, in bytes. */
+export const LINGER_BYTES = 65_536
+
+/** The largest message we take, in bytes of MessagePack, unless the options say otherwise. */
+export const MAX_MESSAGE_BYTES = 16 * 1024 * 1024
+
+/** How long the fragments of one message may take to arrive, in ms. */
+export const PARTIAL_MESSAGE_MS = 30_000
+
+/** Messages that `write` takes before it answers false. */
+export const WRITABLE_HIGH_WATER_MARK = 256
+
+/** Messages decoded ahead of the reader. */
+export const READABLE_HIGH_WATER_MARK = 256
+
+/** Handshakes under way at one listener, in all and from one address. */
+export const MAX_HALF_OPEN = 256
+export const MAX_HALF_OPEN_PER_ADDRESS = 16
+
+/** Private-key operations that may wait for their turn; as many run at once as twice the cores. */
+export const MAX_QUEUED_SIGNATURES = 64
+
+/** RSA moduli that we make and take, in bits. */
+export const MIN_RSA_BITS = 2_048
+export const MAX_RSA_BITS = 4_096
+
+/** The largest key file that is read, in bytes. */
+export const MAX_KEY_FILE_BYTES = 64 * 1024

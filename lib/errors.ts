@@ -1,0 +1,148 @@
+// Every way in which stalk fails, by name: the one error class, its codes, and the table that says for each
+// code who is at fault, which alert the peer is sent, and whether a retry may help. Knows the alert numbers
+// of the wire (PROTOCOL.md, "Alerts"); knows no stream, key or socket.
+
+/** Alert codes as they stand on the wire, in record kind 05 and in plain alerts. */
+export const ALERT = {
+  close: 0,
+  unexpected: 1,
+  badRecord: 2,
+  overflow: 3,
+  decode: 4,
+  nothingInCommon: 5,
+  authFailed: 6,
+  authRequired: 7,
+  internal: 8,
+  limit: 9,
+  timeout: 10,
+  messageInvalid: 11
+} as const
+
+export type AlertName = keyof typeof ALERT
+export type AlertCode = (typeof ALERT)[AlertName]
+
+/** Who has to act: the calling program, the other side, whoever manages the keys, the network, or stalk itself. */
+export type Fault = 'caller' | 'peer' | 'trust' | 'transport' | 'stalk'
+
+/** When it happened: before any byte, while keys were agreed, with the session up, or while ending it. */
+export type Phase = 'setup' | 'handshake' | 'open' | 'closing'
+
+interface Row {
+  readonly fault: Fault
+  /** The alert sent to the peer if a sealed or plain alert can still be sent; null: the peer is told nothing. */
+  readonly alert: AlertCode | null
+  /** Whether the same call may succeed later without anyone changing anything. */
+  readonly retry: boolean
+}
+
+const row = (fault: Fault, alert: AlertName | null, retry = false): Row => ({
+  fault,
+  alert: alert === null ? null : ALERT[alert],
+  retry
+})
+
+/** code → who is at fault, what the peer is told, whether a retry may help. The README's table is this one. */
+export const ERRORS = {
+  // the caller
+  ERR_STALK_INVALID_OPTION: row('caller', null),
+  ERR_STALK_ROLE_REQUIRED: row('caller', null),
+  ERR_STALK_VALUE_UNSUPPORTED: row('caller', null),
+  ERR_STALK_MESSAGE_TOO_LARGE: row('caller', null),
+  ERR_STALK_NOT_WRITABLE: row('caller', null),
+  ERR_STALK_NOT_READY: row('caller', null),
+  ERR_STALK_ABORTED: row('caller', 'internal'),
+  // key files and identities
+  ERR_STALK_KEY_FILE_MISSING: row('caller', null),
+  ERR_STALK_KEY_FILE_EXISTS: row('caller', null),
+  ERR_STALK_KEY_FILE_MODE: row('caller', null),
+  ERR_STALK_KEY_FILE_FORMAT: row('caller', null),
+  ERR_STALK_KEY_FILE_IO: row('caller', null),
+  ERR_STALK_KEY_UNSUPPORTED: row('caller', null),
+  // who may talk
+  ERR_STALK_PEER_MISMATCH: row('trust', 'authFailed'),
+  ERR_STALK_PEER_ANONYMOUS: row('trust', 'authFailed'),
+  ERR_STALK_UNAUTHORIZED: row('trust', 'authFailed'),
+  ERR_STALK_IDENTITY_REQUIRED: row('trust', 'authRequired'),
+  ERR_STALK_REJECTED: row('trust', null),
+  // what the peer did
+  ERR_STALK_NOT_STALK: row('peer', null),
+  ERR_STALK_SAME_ROLE: row('caller', 'unexpected'),
+  ERR_STALK_UNEXPECTED: row('peer', 'unexpected'),
+  ERR_STALK_REFLECTED: row('peer', 'unexpected'),
+  ERR_STALK_BAD_RECORD: row('peer', 'badRecord'),
+  ERR_STALK_OVERFLOW: row('peer', 'overflow'),
+  ERR_STALK_DECODE: row('peer', 'decode'),
+  ERR_STALK_NOTHING_IN_COMMON: row('peer', 'nothingInCommon'),
+  ERR_STALK_BAD_KEY: row('peer', 'authFailed'),
+  ERR_STALK_BAD_SIGNATURE: row('peer', 'authFailed'),
+  ERR_STALK_BAD_FINISHED: row('peer', 'authFailed'),
+  ERR_STALK_BAD_MESSAGE: row('peer', 'messageInvalid'),
+  ERR_STALK_PEER_LIMIT: row('peer', 'limit'),
+  ERR_STALK_PEER_ALERT: row('peer', null),
+  // the way in between
+  ERR_STALK_TRUNCATED: row('transport', null, true),
+  ERR_STALK_RESET: row('transport', null, true),
+  ERR_STALK_CONNECT: row('transport', null, true),
+  ERR_STALK_HANDSHAKE_TIMEOUT: row('peer', 'timeout', true),
+  ERR_STALK_CLOSE_TIMEOUT: row('peer', 'timeout', true),
+  // this process
+  ERR_STALK_BUSY: row('stalk', 'limit', true),
+  ERR_STALK_INTERNAL: row('stalk', 'internal')
+} as const satisfies Record<`ERR_STALK_${string}`, Row>
+
+export type ErrorCode = keyof typeof ERRORS
+
+export interface StalkErrorOptions {
+  /** When it happened. Default `open`. */
+  phase?: Phase
+  /** What led to it: an error of Node's, of OpenSSL's, of a callback. */
+  cause?: unknown
+}
+
+/**
+ * The one error class. `code` says what happened, `phase` when, `fault` who has to act, `cause` what led to it.
+ * The text is for people and may change; the code does not.
+ */
+export class StalkError extends Error {
+  readonly code: ErrorCode
+  readonly phase: Phase
+  readonly fault: Fault
+  /** Whether the same call may succeed later without anyone changing anything. */
+  readonly retry: boolean
+
+  constructor(code: ErrorCode, message: string, options: StalkErrorOptions = {}) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause })
+    this.code = code
+    this.phase = options.phase ?? 'open'
+    this.fault = ERRORS[code].fault
+    this.retry = ERRORS[code].retry
+  }
+
+  override get name(): string {
+    return 'StalkError'
+  }
+}
+
+/** The alert that tells the peer of an error; null where it is to be told nothing. */
+export const alertFor = (code: ErrorCode): AlertCode | null => ERRORS[code].alert
+
+const ALERT_TEXT: Record<AlertCode, string> = {
+  [ALERT.close]: 'close',
+  [ALERT.unexpected]: 'unexpected record',
+  [ALERT.badRecord]: 'record does not open',
+  [ALERT.overflow]: 'too long',
+  [ALERT.decode]: 'not well formed',
+  [ALERT.nothingInCommon]: 'no version, suite or signature algorithm in common',
+  [ALERT.authFailed]: 'authentication or authorization failed',
+  [ALERT.authRequired]: 'an identity is required',
+  [ALERT.internal]: 'aborted or internal error',
+  [ALERT.limit]: 'limit reached',
+  [ALERT.timeout]: 'timed out',
+  [ALERT.messageInvalid]: 'message not valid'
+}
+
+/** Whether a byte is an alert code of the protocol. */
+export const isAlertCode = (value: number): value is AlertCode => value in ALERT_TEXT
+
+/** The words for an alert code. */
+export const alertText = (code: AlertCode): string => ALERT_TEXT[code]
