@@ -57,6 +57,7 @@ export const ERRORS = {
   ERR_STALK_KEY_FILE_MODE: row('caller', null),
   ERR_STALK_KEY_FILE_FORMAT: row('caller', null),
   ERR_STALK_KEY_FILE_IO: row('caller', null),
+  ERR_STALK_KEY_FILE_MISMATCH: row('caller', null),
   ERR_STALK_KEY_UNSUPPORTED: row('caller', null),
   // who may talk
   ERR_STALK_PEER_MISMATCH: row('trust', 'authFailed'),
@@ -86,6 +87,7 @@ export const ERRORS = {
   ERR_STALK_HANDSHAKE_TIMEOUT: row('peer', 'timeout', true),
   ERR_STALK_CLOSE_TIMEOUT: row('peer', 'timeout', true),
   // this process
+  ERR_STALK_KEY_EXHAUSTED: row('stalk', 'limit', true),
   ERR_STALK_BUSY: row('stalk', 'limit', true),
   ERR_STALK_INTERNAL: row('stalk', 'internal')
 } as const satisfies Record<`ERR_STALK_${string}`, Row>
@@ -144,5 +146,15 @@ const ALERT_TEXT: Record<AlertCode, string> = {
 /** Whether a byte is an alert code of the protocol. */
 export const isAlertCode = (value: number): value is AlertCode => value in ALERT_TEXT
 
-/** The words for an alert code. */
-export const alertText = (code: AlertCode): string => ALERT_TEXT[code]
+/**
+ * The error that a peer's alert stands for. A plain alert came in clear: anyone on the way may have made it, so
+ * it ends the attempt and proves nothing.
+ */
+export function alertError(code: number, phase: Phase, plain = false): StalkError {
+  const origin = plain ? 'an alert in clear, which nobody vouches for,' : 'the peer'
+  if (!isAlertCode(code))
+    return new StalkError('ERR_STALK_DECODE', `${origin} sent the unknown alert ${code}`, { phase })
+  const refused = code === ALERT.authFailed || code === ALERT.authRequired
+  const text = `${origin} ended the connection: ${ALERT_TEXT[code]} (alert ${code})`
+  return new StalkError(refused ? 'ERR_STALK_REJECTED' : 'ERR_STALK_PEER_ALERT', text, { phase })
+}

@@ -15,3 +15,101 @@ export interface Frame {
   readonly type: number
   readonly body: Buffer
 }
+
+/** The longest body taken for a type, in bytes. Throws where a frame of that type has no place. */
+export type Admit = (type: number) => number
+
+/** The longest body that a u24 can announce, in bytes. */
+export const MAX_BODY_BYTES = 0xff_ffff
+
+/** The four bytes before a body. Throws ERR_STALK_INTERNAL for a body that no header can announce. */
+export function header(type: number, bodyBytes: number): Buffer {
+  if (bodyBytes > MAX_BODY_BYTES) {
+    throw new StalkError('ERR_STALK_INTERNAL', `a frame cannot hold ${bodyBytes} bytes`)
+  }
+  const bytes = Buffer.allocUnsafe(HEADER_BYTES)
+  bytes.writeUInt32BE(((type << 24) | bodyBytes) >>> 0)
+  return bytes
+}
+
+/** A frame as it lies on the wire. */
+export const enframe = ({ type, body }: Frame): Buffer => Buffer.concat([header(type, body.length), body])
+
+/**
+ * Cuts a byte stream into frames, however it was chunked. `push` a chunk, then call `next` until it gives
+ * undefined. The type is admitted with its first byte and the length with its fourth, before anything is
+ * allocated for the body. A body that came whole is a view of its chunk; one that came in pieces is copied once.
+ */
+export class Deframer {
+  readonly #admit: Admit
+  #chunk: Buffer = Buffer.alloc(0)
+  readonly #header = Buffer.alloc(HEADER_BYTES)
+  #headerFill = 0
+  #cap = 0
+  #body: Buffer | null = null
+  #bodyFill = 0
+
+  constructor(admit: Admit) {
+    this.#admit = admit
+  }
+
+  /** Whether a frame has begun and is not complete. */
+  get partial(): boolean {
+    return this.#headerFill > 0
+  }
+
+  push(chunk: Buffer): void {
+    this.#chunk = this.#chunk.length === 0 ? chunk : Buffer.concat([this.#chunk, chunk])
+  }
+
+  /**
+   * The next whole frame, or undefined where more bytes are needed.
+   * Throws ERR_STALK_OVERFLOW for a length beyond its cap, and whatever `admit` throws.
+   */
+  next(): Frame | undefined {
+    if (!this.#readHeader()) return undefined
+    const length = this.#header.readUIntBE(1, 3)
+    const body = this.#readBody(length)
+    if (body === undefined) return undefined
+    this.#headerFill = 0
+    return { type: this.#header.readUInt8(0), body }
+  }
+
+  #readHeader(): boolean {
+    if (this.#headerFill === HEADER_BYTES) return true
+    if (this.#headerFill === 0 && this.#chunk.length > 0) this.#cap = this.#admit(this.#chunk.readUInt8(0))
+    const taken = this.#chunk.copy(this.#header, this.#headerFill)
+    this.#headerFill += taken
+    this.#chunk = this.#chunk.subarray(taken)
+    if (this.#headerFill < HEADER_BYTES) return false
+    this.#checkLength(this.#header.readUIntBE(1, 3))
+    return true
+  }
+
+  #checkLength(length: number): void {
+    if (length <= this.#cap) return
+    throw new StalkError(
+      'ERR_STALK_OVERFLOW',
+      `a record announces ${length} bytes; the limit here is ${this.#cap}`
+    )
+  }
+
+  #readBody(length: number): Buffer | undefined {
+    if (this.#body === null && this.#chunk.length >= length) return this.#view(length)
+    this.#body ??= Buffer.allocUnsafe(length)
+    const taken = this.#chunk.copy(this.#body, this.#bodyFill)
+    this.#bodyFill += taken
+    this.#chunk = this.#chunk.subarray(taken)
+    if (this.#bodyFill < length) return undefined
+    const body = this.#body
+    this.#body = null
+    this.#bodyFill = 0
+    return body
+  }
+
+  #view(length: number): Buffer {
+    const body = this.#chunk.subarray(0, length)
+    this.#chunk = this.#chunk.subarray(length)
+    return body
+  }
+}

@@ -1,0 +1,197 @@
+// What both halves of the handshake share: what they are given, the steps that they answer with, the session
+// that comes out, and the machine that runs a half. Bytes in, steps out: synchronous, no I/O, timers, files or
+// promises; signing and the trust decision are asked for and answered.
+//
+// A half (initiator.ts, responder.ts) is a generator: it reads as the protocol does, it stands still wherever
+// it waits, and a secret or a proof is in scope only from the line on that made it. Once it threw, it is over.
+
+import { TYPE } from '../constants.ts'
+import type { Random } from '../crypto/primitives.ts'
+import type { KeyType, RawPublicKey } from '../crypto/public-key.ts'
+import type { Suite } from '../crypto/suites.ts'
+import { alertError, type ErrorCode, StalkError } from '../errors.ts'
+import type { Inner, Opener, Outbound } from '../wire/record.ts'
+import type { Role, Verified, Verify } from './flight.ts'
+import type { VERSION } from './messages.ts'
+import type { Exporter } from './schedule.ts'
+
+export interface HandshakeConfig {
+  /** The application protocol's name in UTF-8, at most 64 bytes; empty if it has none. */
+  readonly app: Buffer
+  /** By preference. */
+  readonly suites: readonly Suite[]
+  /** Who we say we are; null for anonymous. Its private half answers the steps that ask to sign. */
+  readonly identity: RawPublicKey | null
+  /** Signatures that we accept from the peer. */
+  readonly keyTypes: readonly KeyType[]
+  /** The largest message that we take, in bytes. */
+  readonly maxMessageBytes: number
+  readonly random: Random
+  readonly verify: Verify
+}
+
+/** What both ends agreed on, once all of it was verified. */
+export interface Session {
+  readonly role: Role
+  readonly version: typeof VERSION
+  readonly suite: Suite
+  /** Who the peer proved to be; null if it is anonymous. */
+  readonly peer: RawPublicKey | null
+  /** Who we proved to be; null if we stayed anonymous. */
+  readonly self: RawPublicKey | null
+  /** The largest message that the peer takes, in bytes. */
+  readonly peerMaxMessageBytes: number
+  readonly exporter: Exporter
+  /** What it rests on. */
+  readonly proof: Verified
+}
+
+/** A record as it was opened: `type` is the record's, `inner` what was in it (in clear, the frame itself). */
+export interface Received {
+  readonly type: number
+  readonly inner: Inner
+}
+
+/** A record type that may come in clear → the longest body taken for it, in bytes. */
+export type Clear = Readonly<Record<number, number>>
+
+/** What a half wants done, in this order, before it is answered. */
+export interface Actions {
+  readonly send?: readonly Outbound[]
+  /** What opens sealed records from here on, these and no others. */
+  readonly openers?: readonly Opener[]
+  /** Messages of ours may be sealed from here on. */
+  readonly writable?: true
+}
+
+/** What a half waits for. */
+export type Next =
+  | { readonly expect: string; readonly clear: Clear }
+  /** To be signed with our identity. */
+  | { readonly sign: Buffer }
+  /** The peer's key, or null if it is anonymous: to be decided on by the trust policy. */
+  | { readonly ask: RawPublicKey | null }
+  | { readonly agreed: Session }
+
+export type Step = Actions & { readonly next: Next }
+
+type Answer = { readonly received: Received } | { readonly signature: Buffer } | { readonly accepted: true }
+
+/** One half of the handshake. */
+export type Half = Generator<Step, Step, Answer>
+
+/** Waits for the next record of the peer, after `actions`. `clear` says what may come unsealed. */
+export function* receive(actions: Actions, expect: string, clear: Clear): Generator<Step, Received, Answer> {
+  const answer = yield { ...actions, next: { expect, clear } }
+  return 'received' in answer ? answer.received : misused()
+}
+
+/** Waits for our signature over `input`. */
+export function* sign(input: Buffer, actions: Actions = {}): Generator<Step, Buffer, Answer> {
+  const answer = yield { ...actions, next: { sign: input } }
+  return 'signature' in answer ? answer.signature : misused()
+}
+
+/** Waits until the trust policy has accepted the peer; if it does not, the half is not resumed. */
+export function* ask(peer: RawPublicKey | null): Generator<Step, void, Answer> {
+  const answer = yield { next: { ask: peer } }
+  if (!('accepted' in answer)) misused()
+}
+
+function misused(): never {
+  throw new StalkError('ERR_STALK_INTERNAL', 'the handshake was given what it did not ask for', {
+    phase: 'handshake'
+  })
+}
+
+/** A half as something to be driven: every method answers with the next step, or throws and is over for good. */
+export class Handshake {
+  readonly #half: Half
+  #next: Next = { expect: 'Start', clear: {} }
+
+  constructor(half: Half) {
+    this.#half = half
+  }
+
+  /**
+   * The longest body taken for a record that comes in clear just now, in bytes.
+   * Throws ERR_STALK_NOT_STALK for a first byte that no stalk sends, ERR_STALK_UNEXPECTED for other types.
+   */
+  admit(type: number): number {
+    const clear: Clear = 'clear' in this.#next ? this.#next.clear : {}
+    const cap = clear[type]
+    if (cap !== undefined) return cap
+    if (TYPE.initiatorHello in clear) throw failure('ERR_STALK_NOT_STALK', 'the peer does not speak stalk')
+    throw failure(
+      'ERR_STALK_UNEXPECTED',
+      `a record of type 0x${type.toString(16)} came in place of ${this.#waiting}`
+    )
+  }
+
+  start(): Step {
+    return this.#advance(this.#half.next())
+  }
+
+  receive(received: Received): Step {
+    return this.#advance(this.#half.next({ received }))
+  }
+
+  signed(signature: Buffer): Step {
+    return this.#advance(this.#half.next({ signature }))
+  }
+
+  accepted(): Step {
+    return this.#advance(this.#half.next({ accepted: true }))
+  }
+
+  get #waiting(): string {
+    return 'expect' in this.#next ? this.#next.expect : 'nothing'
+  }
+
+  #advance({ value }: IteratorResult<Step, Step | undefined>): Step {
+    if (value === undefined) misused()
+    this.#next = value.next
+    return value
+  }
+}
+
+// --- what both halves check ----------------------------------------------------------------------------
+
+export const failure = (code: ErrorCode, text: string): StalkError =>
+  new StalkError(code, text, { phase: 'handshake' })
+
+/** Throws what an alert's content says. `plain` says that it came unsealed. */
+export function throwAlert(content: Buffer, plain: boolean): never {
+  const [code] = content
+  if (code === undefined) throw failure('ERR_STALK_DECODE', 'the peer sent an empty alert')
+  throw alertError(code, 'handshake', plain)
+}
+
+/** Our identity, if the peer accepts its kind of signature: nobody silently becomes anonymous. */
+export function presentable(
+  identity: RawPublicKey | null,
+  accepted: readonly KeyType[]
+): RawPublicKey | null {
+  if (identity === null || accepted.includes(identity.type)) return identity
+  throw failure(
+    'ERR_STALK_NOTHING_IN_COMMON',
+    `the peer does not accept the signatures of an ${identity.type} key`
+  )
+}
+
+/** A peer may not show an identity of a kind that we said we do not accept. */
+export function checkAccepted(peer: RawPublicKey | null, accepted: readonly KeyType[]): void {
+  if (peer === null || accepted.includes(peer.type)) return
+  throw failure('ERR_STALK_UNEXPECTED', `the peer shows an ${peer.type} key, which we did not say we accept`)
+}
+
+/** Our own random or share coming back is our own side reflected at us. */
+export function checkReflection(ours: Hello, theirs: Hello): void {
+  if (!ours.random.equals(theirs.random) && !ours.share.equals(theirs.share)) return
+  throw failure('ERR_STALK_REFLECTED', 'the peer sends our own handshake back at us')
+}
+
+interface Hello {
+  readonly random: Buffer
+  readonly share: Buffer
+}

@@ -1,0 +1,145 @@
+// The responder's half of the handshake: M1 in, M2 and M3 out, M4 in, the verdict, Accept out.
+// Order of checks at M4: open, shape, signature, Finished, then the trust policy: asked earlier, it would tell
+// anyone which keys are welcome. Nothing but M2 and M3 is said before the verdict.
+
+import { FLIGHT_INNER_BYTES, KIND, MAX_HELLO_BYTES, TYPE } from '../constants.ts'
+import { Ephemeral } from '../crypto/primitives.ts'
+import type { RawPublicKey } from '../crypto/public-key.ts'
+import type { Suite } from '../crypto/suites.ts'
+import { enframe } from '../wire/frame.ts'
+import { type Inner, Opener, Sealer } from '../wire/record.ts'
+import { completeFlight, decodeFlight, signatureInput, Verified } from './flight.ts'
+import {
+  ask,
+  checkAccepted,
+  checkReflection,
+  failure,
+  type Half,
+  type HandshakeConfig,
+  presentable,
+  receive,
+  sign,
+  throwAlert
+} from './handshake.ts'
+import {
+  decodeInitiatorHello,
+  decodeInitiatorIdentity,
+  encodeMessage,
+  encodeResponderHello,
+  encodeResponderIdentity,
+  type InitiatorHello,
+  MESSAGE,
+  RANDOM_BYTES,
+  VERSION,
+  WANT,
+  type Want
+} from './messages.ts'
+import { HandshakeSecrets, trafficKeys } from './schedule.ts'
+import { prologueOf, Transcript } from './transcript.ts'
+
+export interface ResponderConfig extends HandshakeConfig {
+  /** Whether the initiator is asked for its identity. */
+  readonly want: Want
+}
+
+const ACCEPT: Inner = { type: KIND.handshake, body: encodeMessage(MESSAGE.accept, Buffer.alloc(0)) }
+
+export function* responder(config: ResponderConfig): Half {
+  // M1
+  const m1 = yield* receive({}, 'the InitiatorHello', { [TYPE.initiatorHello]: MAX_HELLO_BYTES })
+  const theirs = decodeInitiatorHello(m1.inner)
+  const suite = chooseSuite(theirs, config.suites)
+  const self = presentable(config.identity, theirs.keyTypes)
+
+  // M2
+  const prologue = prologueOf(config.app)
+  const ephemeral = new Ephemeral(config.random)
+  const ours = {
+    version: VERSION,
+    random: config.random(RANDOM_BYTES),
+    suite: suite.id,
+    share: ephemeral.share,
+    psk: false
+  }
+  checkReflection(ours, theirs)
+  const m2 = encodeResponderHello(ours)
+  const transcript = new Transcript(prologue).add(enframe(m1.inner), enframe(m2))
+  const secrets = new HandshakeSecrets(prologue, ephemeral.agree(theirs.share), transcript.hash)
+  const key = new Sealer(TYPE.sealedHandshake, suite, trafficKeys(secrets.traffic.responder, suite))
+
+  // M3
+  const { want, keyTypes, maxMessageBytes } = config
+  const identity = encodeResponderIdentity({ want, keyTypes, identity: self, maxMessageBytes })
+  transcript.add(identity)
+  const signature = self && (yield* sign(signatureInput('responder', transcript.hash)))
+  const m3 = completeFlight('responder', identity, signature, transcript, secrets.traffic.responder)
+  const handshakeKeys = trafficKeys(secrets.traffic.initiator, suite)
+  const flightOpener = new Opener(TYPE.sealedHandshake, suite, handshakeKeys, FLIGHT_INNER_BYTES)
+
+  // M4
+  const actions = { send: [{ clear: m2 }, { key }, m3], openers: [flightOpener] }
+  const m4 = yield* receive(actions, "the initiator's flight", { [TYPE.plainAlert]: 1 })
+  if (m4.inner.type === KIND.alert || m4.type === TYPE.plainAlert) {
+    throwAlert(m4.inner.body, m4.type === TYPE.plainAlert)
+  }
+  const flight = decodeFlight('initiator', m4.inner)
+  const initiator = decodeInitiatorIdentity(flight.identity.body)
+  checkAccepted(initiator.identity, keyTypes)
+  const proof = Verified.flight(
+    'initiator',
+    flight,
+    initiator.identity,
+    transcript,
+    secrets.traffic.initiator,
+    config.verify
+  )
+  checkWanted(want, proof.peer)
+  yield* ask(proof.peer)
+
+  // M5
+  const { traffic, exporter } = secrets.application(transcript.hash, proof)
+  const sealer = new Sealer(TYPE.sealedApplication, suite, trafficKeys(traffic.responder, suite))
+  const opener = new Opener(TYPE.sealedApplication, suite, trafficKeys(traffic.initiator, suite))
+  const peerMaxMessageBytes = initiator.maxMessageBytes
+  return {
+    send: [{ key: sealer }, ACCEPT],
+    openers: [opener],
+    writable: true,
+    next: {
+      agreed: {
+        role: 'responder',
+        version: VERSION,
+        suite,
+        peer: proof.peer,
+        self,
+        peerMaxMessageBytes,
+        exporter,
+        proof
+      }
+    }
+  }
+}
+
+/** The initiator's first suite that we have too; the only version there is. */
+function chooseSuite({ versions, suites }: InitiatorHello, ours: readonly Suite[]): Suite {
+  if (!versions.includes(VERSION)) {
+    throw failure(
+      'ERR_STALK_NOTHING_IN_COMMON',
+      `the initiator offers versions ${versions}; we speak ${VERSION}`
+    )
+  }
+  for (const offered of suites) {
+    const suite = ours.find(({ id }) => id === offered)
+    if (suite) return suite
+  }
+  throw failure('ERR_STALK_NOTHING_IN_COMMON', 'the initiator offers no cipher suite that we accept')
+}
+
+function checkWanted(want: Want, peer: RawPublicKey | null): void {
+  if (want === WANT.required && peer === null) {
+    throw failure('ERR_STALK_IDENTITY_REQUIRED', 'the initiator is anonymous and an identity is required')
+  }
+  if (want === WANT.none && peer !== null) {
+    throw failure('ERR_STALK_UNEXPECTED', 'the initiator shows an identity that was not asked for')
+  }
+}

@@ -1,0 +1,153 @@
+// Two handshake machines driven against each other, with deterministic randomness and real keys. Every record
+// that crosses is kept, so that tests can flip, drop, swap and replay them.
+
+import { createHash, generateKeyPairSync, type KeyObject, randomBytes } from 'node:crypto'
+import type { KeyType, RawPublicKey } from '../../lib/crypto/public-key.ts'
+import { toRaw } from '../../lib/crypto/public-key.ts'
+import { sign, verify } from '../../lib/crypto/signatures.ts'
+import { SUITES, type Suite, type SuiteName } from '../../lib/crypto/suites.ts'
+import { type Half, Handshake, type HandshakeConfig, type Session, type Step } from '../../lib/handshake/handshake.ts'
+import { initiator } from '../../lib/handshake/initiator.ts'
+import { WANT, type Want } from '../../lib/handshake/messages.ts'
+import { responder } from '../../lib/handshake/responder.ts'
+import type { Frame } from '../../lib/wire/frame.ts'
+import type { Opener, Sealer } from '../../lib/wire/record.ts'
+
+export interface KeyPair {
+  readonly type: KeyType
+  readonly privateKey: KeyObject
+  readonly raw: RawPublicKey
+}
+
+export function keyPair(type: KeyType, bits = 2048): KeyPair {
+  const { privateKey } =
+    type === 'rsa'
+      ? generateKeyPairSync('rsa', { modulusLength: bits, publicExponent: 65_537 })
+      : generateKeyPairSync('ed25519')
+  return { type, privateKey, raw: toRaw(privateKey) }
+}
+
+/** A deterministic source of bytes; two seeds never give the same. */
+export function seeded(seed: string): (bytes: number) => Buffer {
+  let counter = 0
+  return bytes => {
+    const blocks: Buffer[] = []
+    for (let have = 0; have < bytes; have += 32) {
+      blocks.push(createHash('sha256').update(`${seed} ${counter++}`).digest())
+    }
+    return Buffer.concat(blocks).subarray(0, bytes)
+  }
+}
+
+export interface EndOptions {
+  readonly identity?: KeyPair | null
+  readonly suites?: readonly SuiteName[]
+  readonly keyTypes?: readonly KeyType[]
+  readonly want?: Want
+  readonly app?: string
+  readonly random?: (bytes: number) => Buffer
+  readonly maxMessageBytes?: number
+}
+
+export const ALL_SUITES = Object.keys(SUITES) as SuiteName[]
+
+const configOf = (options: EndOptions): HandshakeConfig => ({
+  app: Buffer.from(options.app ?? ''),
+  suites: (options.suites ?? ALL_SUITES).map((name): Suite => SUITES[name]),
+  identity: options.identity?.raw ?? null,
+  keyTypes: options.keyTypes ?? ['ed25519', 'rsa'],
+  maxMessageBytes: options.maxMessageBytes ?? 65_536,
+  random: options.random ?? randomBytes,
+  verify
+})
+
+/** One end: a machine with its sealer and openers, frames in, frames out. */
+export class End {
+  readonly machine: Handshake
+  readonly asked: (RawPublicKey | null)[] = []
+  session: Session | undefined
+  writable = false
+  sealer: Sealer | undefined
+  openers: readonly Opener[] = []
+  readonly #identity: KeyPair | null
+
+  constructor(half: Half, identity: KeyPair | null) {
+    this.machine = new Handshake(half)
+    this.#identity = identity
+  }
+
+  start(): Promise<Frame[]> {
+    return this.#run(this.machine.start())
+  }
+
+  receive(frame: Frame): Promise<Frame[]> {
+    const opener = this.openers.find(({ type }) => type === frame.type)
+    const cap = opener ? opener.maxBodyBytes : this.machine.admit(frame.type)
+    if (frame.body.length > cap) throw new Error(`a body of ${frame.body.length} bytes would not be admitted`)
+    const inner = opener ? opener.open(frame) : frame
+    return this.#run(this.machine.receive({ type: frame.type, inner }))
+  }
+
+  async #run(step: Step): Promise<Frame[]> {
+    const frames = (step.send ?? []).flatMap(item => {
+      if ('key' in item) {
+        this.sealer = item.key
+        return []
+      }
+      if ('clear' in item) return [item.clear]
+      if (!this.sealer) throw new Error('sealed without a key')
+      return [this.sealer.seal(item)]
+    })
+    if (step.openers) this.openers = step.openers
+    if (step.writable) this.writable = true
+    return [...frames, ...(await this.#answer(step.next))]
+  }
+
+  async #answer(next: Step['next']): Promise<Frame[]> {
+    if ('sign' in next) {
+      if (!this.#identity) throw new Error('asked to sign without an identity')
+      const signature = await sign(this.#identity.type, this.#identity.privateKey, next.sign)
+      return this.#run(this.machine.signed(signature))
+    }
+    if ('ask' in next) {
+      this.asked.push(next.ask)
+      return this.#run(this.machine.accepted())
+    }
+    if ('agreed' in next) this.session = next.agreed
+    return []
+  }
+}
+
+export const initiatorEnd = (options: EndOptions = {}): End =>
+  new End(initiator(configOf(options)), options.identity ?? null)
+
+export const responderEnd = (options: EndOptions = {}): End =>
+  new End(responder({ ...configOf(options), want: options.want ?? WANT.welcome }), options.identity ?? null)
+
+export type Direction = 'initiator → responder' | 'responder → initiator'
+
+/** Stands between two ends: what it returns is delivered in a frame's place. */
+export type Middle = (frame: Frame, index: number, direction: Direction) => Frame[]
+
+/**
+ * Runs two ends against each other until nothing is on the way; gives every frame that was sent, in order.
+ * Throws what the first end to fail throws.
+ */
+export async function shake(a: End, b: End, middle: Middle = frame => [frame]): Promise<Frame[]> {
+  const crossed: Frame[] = []
+  const queue: { frame: Frame; direction: Direction }[] = []
+  const put = (frames: Frame[], direction: Direction): void => {
+    for (const frame of frames) queue.push({ frame, direction })
+  }
+  put(await a.start(), 'initiator → responder')
+  put(await b.start(), 'responder → initiator')
+  for (let item = queue.shift(); item; item = queue.shift()) {
+    const { frame, direction } = item
+    crossed.push(frame)
+    const forward = direction === 'initiator → responder'
+    for (const delivered of middle(frame, crossed.length - 1, direction)) {
+      put(await (forward ? b : a).receive(delivered), forward ? 'responder → initiator' : 'initiator → responder')
+    }
+  }
+  return crossed
+}
