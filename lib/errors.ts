@@ -80,6 +80,7 @@ export const ERRORS = {
   ERR_STALK_BAD_MESSAGE: row('peer', 'messageInvalid'),
   ERR_STALK_PEER_LIMIT: row('peer', 'limit'),
   ERR_STALK_PEER_ALERT: row('peer', null),
+  ERR_STALK_PEER_ABORTED: row('peer', null, true),
   // the way in between
   ERR_STALK_TRUNCATED: row('transport', null, true),
   ERR_STALK_RESET: row('transport', null, true),
@@ -154,7 +155,12 @@ export function alertError(code: number, phase: Phase, plain = false): StalkErro
   const origin = plain ? 'an alert in clear, which nobody vouches for,' : 'the peer'
   if (!isAlertCode(code))
     return new StalkError('ERR_STALK_DECODE', `${origin} sent the unknown alert ${code}`, { phase })
-  const refused = code === ALERT.authFailed || code === ALERT.authRequired
   const text = `${origin} ended the connection: ${ALERT_TEXT[code]} (alert ${code})`
-  return new StalkError(refused ? 'ERR_STALK_REJECTED' : 'ERR_STALK_PEER_ALERT', text, { phase })
+  return new StalkError(FROM_ALERT[code] ?? 'ERR_STALK_PEER_ALERT', text, { phase })
+}
+
+const FROM_ALERT: Partial<Record<AlertCode, ErrorCode>> = {
+  [ALERT.authFailed]: 'ERR_STALK_REJECTED',
+  [ALERT.authRequired]: 'ERR_STALK_REJECTED',
+  [ALERT.internal]: 'ERR_STALK_PEER_ABORTED'
 }
