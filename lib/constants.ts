@@ -9,6 +9,9 @@ export const HEADER_BYTES = 4
 /** The most a sealed record's inner plaintext may hold (content, kind and padding), in bytes; the tag not counted. */
 export const MAX_INNER_BYTES = 65_536
 
+/** The longest body of a sealed record: the longest inner and the longest tag, in bytes. */
+export const MAX_SEALED_BYTES = MAX_INNER_BYTES + 32
+
 /** The inner plaintext of M3 and M4, padded so that all key kinds look alike, in bytes. */
 export const FLIGHT_INNER_BYTES = 2_048
 
@@ -69,8 +72,8 @@ export const HARD_LIMIT_BYTES = 2 ** 38
 /** From the first byte to the responder's verdict, in ms. Bytes do not restart it. */
 export const HANDSHAKE_TIMEOUT_MS = 10_000
 
-/** From our goodbye to the peer's, in ms, before the transport is let go. */
-export const CLOSE_TIMEOUT_MS = 30_000
+/** How long a peer may be silent between our goodbye and its own, in ms. */
+export const CLOSE_TIMEOUT_MS = 60_000
 
 /** How long a transport may take, after the last word, to hand over what it holds, in ms. */
 export const LINGER_MS = 1_000

@@ -60,8 +60,8 @@ export interface Actions {
   readonly send?: readonly Outbound[]
   /** What opens sealed records from here on, these and no others. */
   readonly openers?: readonly Opener[]
-  /** Messages of ours may be sealed from here on. */
-  readonly writable?: true
+  /** Messages of ours may be sealed from here on, so large at most (the peer's limit, in bytes). */
+  readonly writable?: { readonly maxMessageBytes: number }
 }
 
 /** What a half waits for. */

@@ -90,7 +90,11 @@ export function* initiator(config: HandshakeConfig): Half {
   const key = new Sealer(TYPE.sealedApplication, suite, trafficKeys(traffic.initiator, suite))
 
   // M5; until it comes, an alert may come instead, still under the handshake's keys
-  const actions = { send: [m4, { key }], openers: [alertOpener, opener], writable: true } as const
+  const actions = {
+    send: [m4, { key }],
+    openers: [alertOpener, opener],
+    writable: { maxMessageBytes: responder.maxMessageBytes }
+  }
   readAccept(yield* receive(actions, 'Accept', {}))
   const peerMaxMessageBytes = responder.maxMessageBytes
   return {

@@ -104,7 +104,7 @@ export function* responder(config: ResponderConfig): Half {
   return {
     send: [{ key: sealer }, ACCEPT],
     openers: [opener],
-    writable: true,
+    writable: { maxMessageBytes: peerMaxMessageBytes },
     next: {
       agreed: {
         role: 'responder',

@@ -19,6 +19,8 @@ import { type Frame, header } from './frame.ts'
 export interface Inner extends Frame {
   /** The length of the plaintext, kind and padding included, in bytes. Sealing pads to it; at least body + 1. */
   readonly innerBytes?: number
+  /** How many messages end in it, where its maker says so. */
+  readonly messages?: number
 }
 
 /** How much was done under a key already, for tests of the limits. */

@@ -1,0 +1,17 @@
+// The public names of stalk, and nothing else.
+
+export { Connection } from './connection.ts'
+export { SUITES, type SuiteName } from './crypto/suites.ts'
+export { ERRORS, type ErrorCode, type Fault, type Phase, StalkError } from './errors.ts'
+export { Identity } from './identity/identity.ts'
+export { Listener } from './listener.ts'
+export { type Address, type ConnectOptions, connect, type ListenOptions, listener } from './net.ts'
+export type { StalkOptions } from './options.ts'
+export type { Outcome, OutcomeKind } from './outcome.ts'
+export type { Mode, Security } from './security.ts'
+export { opener, sealer } from './stages/cipher.ts'
+export { deframer, framer } from './stages/framer.ts'
+export { type Gate, gate } from './stages/gate.ts'
+export { decoder, encoder } from './stages/serializer.ts'
+export { stalk, stalk as default } from './stalk.ts'
+export type { Authorize, Peer } from './trust/policy.ts'

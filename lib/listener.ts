@@ -1,0 +1,146 @@
+// A listener: shaped like net.Server, but what it hands out are verified connections. Knows node:net and how
+// many handshakes may be under way, in all and from one address; what a connection is, it is told.
+
+import { EventEmitter } from 'node:events'
+import net, { type AddressInfo } from 'node:net'
+import type { Connection } from './connection.ts'
+import { MAX_HALF_OPEN, MAX_HALF_OPEN_PER_ADDRESS } from './constants.ts'
+import { StalkError } from './errors.ts'
+import { count } from './options.ts'
+
+export interface ListenerLimits {
+  /** Handshakes under way at once; further callers are turned away. Default 256. */
+  maxHalfOpen?: number
+  /** The same, from one address. Default 16. */
+  maxHalfOpenPerAddress?: number
+}
+
+export type ConnectionHandler = (connection: Connection) => void
+
+/** The listener's own options, checked, apart from the rest. */
+export function limitsOf<T extends ListenerLimits>(
+  options: T
+): { limits: Required<ListenerLimits>; rest: Omit<T, keyof ListenerLimits> } {
+  const { maxHalfOpen, maxHalfOpenPerAddress, ...rest } = options
+  const limits = {
+    maxHalfOpen: count('maxHalfOpen', maxHalfOpen, MAX_HALF_OPEN, MAX_CONNECTIONS),
+    maxHalfOpenPerAddress: count(
+      'maxHalfOpenPerAddress',
+      maxHalfOpenPerAddress,
+      MAX_HALF_OPEN_PER_ADDRESS,
+      MAX_CONNECTIONS
+    )
+  }
+  return { limits, rest }
+}
+
+const MAX_CONNECTIONS = 2 ** 20
+
+/**
+ * Events: `listening`; `connection` (connection), once its peer is verified and authorized; `clientError` (error,
+ * socket), for a handshake that failed and for a connection that failed with nobody listening for its `error`;
+ * `error`; `close`, when it was closed and all its connections have ended.
+ */
+export class Listener extends EventEmitter {
+  readonly #server: net.Server
+  readonly #halfOpen: HalfOpen
+  readonly #wrap: (socket: net.Socket) => Connection
+  #closed = false
+
+  /** `wrap` makes the connection of a socket. */
+  constructor(limits: Required<ListenerLimits>, wrap: (socket: net.Socket) => Connection) {
+    super()
+    this.#wrap = wrap
+    this.#halfOpen = new HalfOpen(limits)
+    this.#server = net.createServer({ noDelay: true, allowHalfOpen: true }, socket => this.#onSocket(socket))
+    this.#server.on('listening', () => this.emit('listening'))
+    this.#server.on('error', error => this.emit('error', error))
+    this.#server.on('close', () => this.emit('close'))
+  }
+
+  get listening(): boolean {
+    return this.#server.listening
+  }
+
+  /** Where it listens: address, family and port, or the path; null if it does not. */
+  address(): AddressInfo | string | null {
+    return this.#server.address()
+  }
+
+  /** Begins to listen, unless it was closed before. */
+  listen(address: net.ListenOptions): void {
+    if (!this.#closed) this.#server.listen(address)
+  }
+
+  /** Reports that it will never listen. */
+  fail(error: Error): void {
+    if (!this.#closed) this.emit('error', error)
+  }
+
+  /** Takes no further connections; `close` follows, and `done` is called, when those there are have ended. */
+  close(done?: (error?: Error) => void): this {
+    this.#closed = true
+    this.#server.close(done)
+    return this
+  }
+
+  /** Keeps the process alive while it listens, as it does by itself. */
+  ref(): this {
+    this.#server.ref()
+    return this
+  }
+
+  /** Lets the process end although it listens. */
+  unref(): this {
+    this.#server.unref()
+    return this
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (this.listening) await new Promise(resolve => this.close(resolve))
+  }
+
+  #onSocket(socket: net.Socket): void {
+    const leave = this.#halfOpen.enter(socket.remoteAddress)
+    if (leave === null) {
+      socket.destroy()
+      const text = `too many handshakes under way, in all or from ${socket.remoteAddress}`
+      this.emit('clientError', new StalkError('ERR_STALK_BUSY', text, { phase: 'handshake' }), socket)
+      return
+    }
+    const connection = this.#wrap(socket)
+    connection.on('error', error => {
+      const unheard = connection.security === null || connection.listenerCount('error') === 1
+      if (unheard) this.emit('clientError', error, socket)
+    })
+    connection.once('secure', () => this.emit('connection', connection))
+    connection.ready.finally(leave).catch(() => {}) // reported by `error`
+  }
+}
+
+/** Who is shaking hands just now, in all and by address. */
+class HalfOpen {
+  readonly #limits: Required<ListenerLimits>
+  readonly #byAddress = new Map<string, number>()
+  #all = 0
+
+  constructor(limits: Required<ListenerLimits>) {
+    this.#limits = limits
+  }
+
+  /** Null if there is no place; otherwise to be called when the handshake is over. A Unix socket has no address. */
+  enter(address: string | undefined): (() => void) | null {
+    const here = address === undefined ? 0 : (this.#byAddress.get(address) ?? 0)
+    if (this.#all >= this.#limits.maxHalfOpen || here >= this.#limits.maxHalfOpenPerAddress) return null
+    this.#count(address, 1)
+    return () => this.#count(address, -1)
+  }
+
+  #count(address: string | undefined, change: 1 | -1): void {
+    this.#all += change
+    if (address === undefined) return
+    const now = (this.#byAddress.get(address) ?? 0) + change
+    if (now === 0) this.#byAddress.delete(address)
+    else this.#byAddress.set(address, now)
+  }
+}

@@ -1,0 +1,151 @@
+// stalk over TCP and Unix sockets: listener() and connect(). Knows node:net, the default identity, and how many
+// handshakes may be under way; everything else is stalk()'s.
+
+import net from 'node:net'
+import type { Duplex } from 'node:stream'
+import type { Connection } from './connection.ts'
+import { HANDSHAKE_TIMEOUT_MS } from './constants.ts'
+import { StalkError } from './errors.ts'
+import { Identity } from './identity/identity.ts'
+import { type ConnectionHandler, Listener, type ListenerLimits, limitsOf } from './listener.ts'
+import { checkNames, configOf, invalidOption, OPTION_NAMES, type StalkOptions } from './options.ts'
+import { stalk } from './stalk.ts'
+
+/** Where to listen or to connect to, as node:net takes it: a host and a port, or the path of a Unix socket. */
+export interface Address {
+  readonly host?: string
+  readonly port?: number
+  readonly path?: string
+}
+
+export type ConnectOptions = Omit<StalkOptions, 'role'>
+export type ListenOptions = ConnectOptions & ListenerLimits
+
+const ADDRESS_NAMES = ['host', 'port', 'path']
+const CONNECT_NAMES = new Set([...ADDRESS_NAMES, ...OPTION_NAMES].filter(name => name !== 'role'))
+const LISTEN_NAMES = new Set([...CONNECT_NAMES, 'maxHalfOpen', 'maxHalfOpenPerAddress'])
+
+/**
+ * Listens for connections and hands out each one whose peer is verified and authorized. Who we are is the
+ * default identity unless `identity` says otherwise; with neither, the listener is anonymous.
+ *
+ * Throws ERR_STALK_INVALID_OPTION; an address that can't be had and key files that can't be used are `error`s.
+ */
+export function listener(
+  host: string,
+  port: number,
+  handler?: ConnectionHandler,
+  options?: ListenOptions
+): Listener
+export function listener(options: Address & ListenOptions, handler?: ConnectionHandler): Listener
+export function listener(
+  first: string | (Address & ListenOptions),
+  second?: number | ConnectionHandler,
+  third?: ConnectionHandler,
+  fourth: ListenOptions = {}
+): Listener {
+  const byName = typeof first === 'object'
+  const { address, options } = split(
+    byName ? first : { ...fourth, host: first, port: second as number },
+    LISTEN_NAMES
+  )
+  const handler = byName ? (second as ConnectionHandler | undefined) : third
+  if (handler !== undefined && typeof handler !== 'function')
+    throw invalidOption('handler', 'must be a function')
+  const { limits, rest } = limitsOf(options)
+  checkEarly(rest, 'responder')
+  const listening = new Listener(limits, socket => stalk(socket, { ...rest, role: 'responder', identity }))
+  if (handler) listening.on('connection', handler)
+  let identity = rest.identity ?? null
+  const own = rest.identity === undefined ? Identity.default() : Promise.resolve(identity)
+  own
+    .then(found => {
+      identity = found
+      listening.listen(address)
+    })
+    .catch(error => listening.fail(error))
+  return listening
+}
+
+/**
+ * Connects, and is fulfilled when the peer is verified. Who we are is the default identity unless `identity` says
+ * otherwise; but it is shown only to a peer that was named with `peer` or `authorize`, never to strangers.
+ *
+ * Rejects with ERR_STALK_INVALID_OPTION, with ERR_STALK_CONNECT where nobody answers, with what is wrong with the
+ * default identity's files, and with what made the handshake fail.
+ */
+export function connect<In = unknown, Out = unknown>(
+  host: string,
+  port: number,
+  options?: ConnectOptions
+): Promise<Connection<In, Out>>
+export function connect<In = unknown, Out = unknown>(
+  options: Address & ConnectOptions
+): Promise<Connection<In, Out>>
+export async function connect<In, Out>(
+  first: string | (Address & ConnectOptions),
+  port?: number,
+  more: ConnectOptions = {}
+): Promise<Connection<In, Out>> {
+  const given = typeof first === 'object' ? first : { ...more, host: first, port: port as number }
+  const { address, options } = split(given, CONNECT_NAMES)
+  const { policy } = checkEarly(options, 'initiator')
+  const identity =
+    options.identity === undefined && policy.verifies ? await Identity.default() : options.identity
+  const socket = await dial(address, options.handshakeTimeout ?? HANDSHAKE_TIMEOUT_MS)
+  const connection = stalk<In, Out>(socket, {
+    ...options,
+    role: 'initiator',
+    ...(identity !== undefined && { identity })
+  })
+  const reported = (): void => {} // by the rejection of `ready`
+  connection.on('error', reported)
+  await connection.ready
+  connection.off('error', reported)
+  return connection
+}
+
+/** What is wrong with the options is said before anything is opened. */
+const checkEarly = (options: ConnectOptions, role: 'initiator' | 'responder'): ReturnType<typeof configOf> =>
+  configOf({} as Duplex, { ...options, role })
+
+/** Host and port, or path, apart from the rest. */
+function split<T extends Address>(
+  given: T,
+  names: ReadonlySet<string>
+): { address: Address; options: Omit<T, keyof Address> } {
+  checkNames(given, names)
+  const { host, port, path, ...options } = given
+  if (path !== undefined && port === undefined && host === undefined) return { address: { path }, options }
+  if (path !== undefined) throw invalidOption('path', 'excludes host and port')
+  if (!Number.isInteger(port) || (port as number) < 0 || (port as number) > 65_535) {
+    throw invalidOption('port', 'must be a whole number from 0 to 65,535')
+  }
+  if (host !== undefined && typeof host !== 'string') throw invalidOption('host', 'must be a string')
+  return { address: { port: port as number, ...(host !== undefined && { host }) }, options }
+}
+
+function dial(address: Address, timeoutMs: number): Promise<net.Socket> {
+  const where = address.path ?? `${address.host ?? 'localhost'}:${address.port}`
+  return new Promise((resolve, reject) => {
+    const socket = net.connect({ ...address, noDelay: true, allowHalfOpen: true } as net.NetConnectOpts)
+    const failed = (cause: unknown, problem: string): void => {
+      clearTimeout(timer)
+      socket.destroy()
+      reject(
+        new StalkError('ERR_STALK_CONNECT', `cannot connect to ${where}: ${problem}`, {
+          phase: 'setup',
+          cause
+        })
+      )
+    }
+    const refused = (cause: Error): void => failed(cause, cause.message)
+    const timer = setTimeout(() => failed(undefined, `no answer within ${timeoutMs} ms`), timeoutMs)
+    socket.once('error', refused)
+    socket.once('connect', () => {
+      clearTimeout(timer)
+      socket.off('error', refused)
+      resolve(socket)
+    })
+  })
+}

@@ -1,0 +1,184 @@
+// Options: what the caller gives, checked, and completed to one frozen Config. Unknown options throw, so that a
+// misspelt one is never a protection that is silently missing. Knows names, types and defaults; acts on none.
+
+import type { Duplex } from 'node:stream'
+import * as constants from './constants.ts'
+import { DEFAULT_SUITES, SUITES, type Suite, type SuiteName } from './crypto/suites.ts'
+import { StalkError } from './errors.ts'
+import type { Role } from './handshake/flight.ts'
+import { Identity } from './identity/identity.ts'
+import { type Authorize, type Peer, type Policy, policyOf } from './trust/policy.ts'
+
+export interface StalkOptions {
+  /**
+   * `responder` for the end that was called, `initiator` for the one that called. Known for a net or TLS socket;
+   * required for every other duplex.
+   */
+  role?: Role
+  /** Who we are: a key pair, or null for anonymous. Default null. */
+  identity?: Identity | null
+  /** Whom we want to talk to. Default: whoever answers, whose key then is only claimed. `'anyone'` says it is meant. */
+  peer?: Peer
+  /** Decides on the peer once it has proved its key, before any message is delivered. */
+  authorize?: Authorize
+  /** At a responder: refuse initiators without an identity. Default false. */
+  requireIdentity?: boolean
+  /** Cipher suites, by preference. Default: AES-256-GCM, then ChaCha20-Poly1305. */
+  suites?: readonly SuiteName[]
+  /** The name of the application's protocol, the same at both ends, at most 64 bytes. Default ''. */
+  app?: string
+  /** The largest message that we take, in bytes of MessagePack. Default 16 MiB. */
+  maxMessage?: number
+  /** From the first byte to the verdict, in ms. Default 10,000. */
+  handshakeTimeout?: number
+  /** How long, after our goodbye, the peer may be silent before we let go, in ms. Default 60,000. */
+  closeTimeout?: number
+  /** Whether the connection stays open for writing when the peer has said goodbye. Default false, as in net. */
+  allowHalfOpen?: boolean
+  /** Messages decoded ahead of the reader. Default 256. */
+  readableHighWaterMark?: number
+  /** Messages that `write` takes before it answers false. Default 256. */
+  writableHighWaterMark?: number
+}
+
+export interface Config {
+  readonly role: Role
+  readonly identity: Identity | null
+  readonly policy: Policy
+  readonly requireIdentity: boolean
+  readonly suites: readonly Suite[]
+  readonly app: Buffer
+  readonly maxMessageBytes: number
+  readonly handshakeTimeoutMs: number
+  readonly closeTimeoutMs: number
+  readonly allowHalfOpen: boolean
+  readonly readableHighWaterMark: number
+  readonly writableHighWaterMark: number
+}
+
+/** The names of all options. */
+export const OPTION_NAMES: ReadonlySet<string> = new Set<keyof StalkOptions>([
+  'role',
+  'identity',
+  'peer',
+  'authorize',
+  'requireIdentity',
+  'suites',
+  'app',
+  'maxMessage',
+  'handshakeTimeout',
+  'closeTimeout',
+  'allowHalfOpen',
+  'readableHighWaterMark',
+  'writableHighWaterMark'
+])
+
+/** Throws ERR_STALK_INVALID_OPTION naming the option, or ERR_STALK_ROLE_REQUIRED. */
+export function configOf(duplex: Duplex, options: StalkOptions): Config {
+  checkNames(options, OPTION_NAMES)
+  return Object.freeze({
+    role: roleOf(duplex, options.role),
+    identity: identityOf(options.identity),
+    policy: policyOf(options.peer, callback('authorize', options.authorize)),
+    requireIdentity: flag('requireIdentity', options.requireIdentity, false),
+    suites: suitesOf(options.suites),
+    app: appOf(options.app),
+    maxMessageBytes: count('maxMessage', options.maxMessage, constants.MAX_MESSAGE_BYTES, constants.MAX_U32),
+    handshakeTimeoutMs: count(
+      'handshakeTimeout',
+      options.handshakeTimeout,
+      constants.HANDSHAKE_TIMEOUT_MS,
+      MAX_MS
+    ),
+    closeTimeoutMs: count('closeTimeout', options.closeTimeout, constants.CLOSE_TIMEOUT_MS, MAX_MS),
+    allowHalfOpen: flag('allowHalfOpen', options.allowHalfOpen, false),
+    readableHighWaterMark: count(
+      'readableHighWaterMark',
+      options.readableHighWaterMark,
+      constants.READABLE_HIGH_WATER_MARK,
+      MAX_ITEMS
+    ),
+    writableHighWaterMark: count(
+      'writableHighWaterMark',
+      options.writableHighWaterMark,
+      constants.WRITABLE_HIGH_WATER_MARK,
+      MAX_ITEMS
+    )
+  })
+}
+
+/** The longest that a timer of node's can wait, in ms. */
+const MAX_MS = 2 ** 31 - 1
+const MAX_ITEMS = 2 ** 20
+
+/** Throws ERR_STALK_INVALID_OPTION for what is no object, and for a name that is not in `known`. */
+export function checkNames(options: unknown, known: ReadonlySet<string>): void {
+  if (typeof options !== 'object' || options === null || Array.isArray(options)) {
+    throw invalidOption('options', 'must be an object')
+  }
+  for (const name of Object.keys(options)) {
+    if (!known.has(name)) throw invalidOption(name, `does not exist; there are ${[...known].join(', ')}`)
+  }
+}
+
+export const invalidOption = (name: string, problem: string): StalkError =>
+  new StalkError('ERR_STALK_INVALID_OPTION', `option ${name} ${problem}`, { phase: 'setup' })
+
+function identityOf(identity: unknown = null): Identity | null {
+  if (identity === null) return null
+  if (!(identity instanceof Identity)) throw invalidOption('identity', 'must be an Identity or null')
+  if (identity.privkey === null) throw invalidOption('identity', 'has no private key')
+  return identity
+}
+
+function callback(name: string, value: unknown): Authorize | undefined {
+  if (value === undefined || typeof value === 'function') return value as Authorize | undefined
+  throw invalidOption(name, 'must be a function')
+}
+
+function flag(name: string, value: unknown, fallback: boolean): boolean {
+  if (value === undefined) return fallback
+  if (typeof value !== 'boolean') throw invalidOption(name, 'must be true or false')
+  return value
+}
+
+/** A positive whole number; 0 never means unlimited. */
+export function count(name: string, value: unknown, fallback: number, most: number): number {
+  if (value === undefined) return fallback
+  if (typeof value === 'number' && Number.isInteger(value) && value >= 1 && value <= most) return value
+  throw invalidOption(name, `must be a whole number from 1 to ${most}`)
+}
+
+function suitesOf(names: unknown = DEFAULT_SUITES): Suite[] {
+  if (!Array.isArray(names) || names.length === 0) throw invalidOption('suites', 'must be a list of names')
+  if (new Set(names).size < names.length) throw invalidOption('suites', 'names a suite twice')
+  return names.map(name => {
+    if (Object.hasOwn(SUITES, name)) return SUITES[name as SuiteName]
+    throw invalidOption('suites', `names ${String(name)}; there are ${Object.keys(SUITES).join(', ')}`)
+  })
+}
+
+function appOf(app: unknown = ''): Buffer {
+  if (typeof app !== 'string' || !app.isWellFormed()) throw invalidOption('app', 'must be a string')
+  const bytes = Buffer.from(app)
+  if (bytes.length <= constants.MAX_APP_BYTES) return bytes
+  throw invalidOption('app', `is ${bytes.length} bytes long; the limit is ${constants.MAX_APP_BYTES}`)
+}
+
+function roleOf(duplex: Duplex, role: unknown): Role {
+  if (role === 'initiator' || role === 'responder') return role
+  if (role !== undefined) throw invalidOption('role', "must be 'initiator' or 'responder'")
+  const known = socketRole(duplex)
+  if (known) return known
+  const text =
+    "this duplex does not tell which end called: pass role: 'initiator' at one end, 'responder' at the other"
+  throw new StalkError('ERR_STALK_ROLE_REQUIRED', text, { phase: 'setup' })
+}
+
+/** A net or TLS socket that a server accepted points back at it; one that connected knows its remote end. */
+function socketRole(
+  duplex: Duplex & { server?: unknown; connect?: unknown; _server?: unknown }
+): Role | undefined {
+  if (typeof duplex.connect !== 'function') return undefined
+  return duplex.server ? 'responder' : 'initiator'
+}

@@ -1,0 +1,63 @@
+// The serializer stages: messages ↔ the contents of records. Knows the message codec only.
+
+import { KIND } from '../constants.ts'
+import { StalkError } from '../errors.ts'
+import type { Frame } from '../wire/frame.ts'
+import { MessageDecoder, MessageEncoder } from '../wire/message.ts'
+import { paced, type Stage } from './paced.ts'
+
+/** Messages that gathered in one tick and go to the wire together. */
+export interface Batch {
+  readonly messages: readonly unknown[]
+  /** Told of a message that cannot be carried; the others are not affected. */
+  refused(index: number, error: StalkError): void
+  /** Called when all of them are encoded and handed on; until then they must not change. */
+  encoded(): void
+}
+
+/** Batches in, contents out, a content encoded when it is asked for. */
+export function batchEncoder(codec: MessageEncoder): Stage {
+  return paced<Batch, Frame>(function* (batch) {
+    yield* codec.encode(batch.messages, batch.refused)
+    batch.encoded()
+  })
+}
+
+/**
+ * Contents in, out come the messages that each completes, as one array. Contents of other kinds, which are the
+ * connection's own, pass as they are, in their place.
+ */
+export function batchDecoder(codec: MessageDecoder): Stage {
+  return paced<Frame, unknown[] | Frame>(frame => {
+    if (!carriesMessages(frame.type)) return [checkBetween(codec, frame)]
+    const messages = codec.decode(frame)
+    return messages.length > 0 ? [messages] : []
+  })
+}
+
+const carriesMessages = (kind: number): boolean =>
+  kind === KIND.messages || kind === KIND.fragment || kind === KIND.lastFragment
+
+/** Between the fragments of a message only an error may stand, or what keeps the connection alive. */
+function checkBetween(codec: MessageDecoder, frame: Frame): Frame {
+  if (!codec.partial || MAY_INTERRUPT.has(frame.type)) return frame
+  throw new StalkError('ERR_STALK_UNEXPECTED', `a record of kind ${frame.type} stands inside a message`)
+}
+
+const MAY_INTERRUPT: ReadonlySet<number> = new Set([KIND.alert, KIND.keyUpdate, KIND.ping, KIND.pong])
+
+/** Messages in, contents out, a content a message. Fails with ERR_STALK_VALUE_UNSUPPORTED and the like. */
+export function encoder(): Stage {
+  const codec = new MessageEncoder()
+  return paced<unknown, Frame>(message =>
+    codec.encode([message], (_index, error) => {
+      throw error
+    })
+  )
+}
+
+/** Contents in, messages out. Fails with ERR_STALK_BAD_MESSAGE and the like. */
+export function decoder(options: { maxMessageBytes?: number } = {}): Stage {
+  const codec = new MessageDecoder(options)
+  return paced<Frame, unknown>(frame => codec.decode(frame))
+}

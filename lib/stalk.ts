@@ -1,0 +1,105 @@
+// stalk(duplex, options): from options to a Config, from a Config to a Connection. The one place where
+// identities and trust meet the handshake.
+
+import { randomBytes } from 'node:crypto'
+import type { Duplex } from 'node:stream'
+import { Connection, type Plan, type Secured } from './connection.ts'
+import type { RawPublicKey } from './crypto/public-key.ts'
+import { sign, verify } from './crypto/signatures.ts'
+import { StalkError } from './errors.ts'
+import { Handshake, type HandshakeConfig, type Session } from './handshake/handshake.ts'
+import { initiator } from './handshake/initiator.ts'
+import { WANT } from './handshake/messages.ts'
+import { responder } from './handshake/responder.ts'
+import { Identity } from './identity/identity.ts'
+import { type Config, configOf, type StalkOptions } from './options.ts'
+import { securityOf } from './security.ts'
+
+/**
+ * An object-mode Duplex over any duplex of bytes: what is written at one end is read at the other, whole, in
+ * order, once, from a peer that has proved its key. The handshake begins by itself.
+ *
+ * Throws ERR_STALK_INVALID_OPTION and ERR_STALK_ROLE_REQUIRED; everything else is an `error` of the connection.
+ */
+export function stalk<In = unknown, Out = unknown>(
+  duplex: Duplex,
+  options: StalkOptions = {}
+): Connection<In, Out> {
+  checkDuplex(duplex)
+  return new Connection<In, Out>(duplex, planOf(configOf(duplex, options)))
+}
+
+function checkDuplex(duplex: Duplex): void {
+  const isDuplex = typeof duplex?.pipe === 'function' && typeof duplex.write === 'function'
+  if (!isDuplex)
+    throw invalid('stalk() takes a duplex stream: a socket, or anything that can be read and written')
+  if (duplex.destroyed || duplex.readableEnded || duplex.writableEnded) {
+    throw invalid('this duplex has ended already, or was destroyed')
+  }
+  if (duplex.readableEncoding)
+    throw invalid('this duplex decodes its bytes to text; use it without setEncoding()')
+}
+
+const invalid = (text: string): StalkError =>
+  new StalkError('ERR_STALK_INVALID_OPTION', text, { phase: 'setup' })
+
+function planOf(config: Config): Plan {
+  warnIfUnpinned(config)
+  const peers = new Peers()
+  return {
+    ...config,
+    handshake: new Handshake(halfOf(config)),
+    sign: input => signAs(config.identity, input),
+    decide: raw => config.policy.decide(peers.identity(raw)),
+    secured: session => securedOf(session, peers.identity(session.peer), config)
+  }
+}
+
+/** The identity of the one peer of a connection, made once. */
+class Peers {
+  #identity: Identity | null | undefined
+
+  identity(raw: RawPublicKey | null): Identity | null {
+    this.#identity ??= raw && Identity.fromRaw(raw)
+    return this.#identity
+  }
+}
+
+function halfOf(config: Config): ReturnType<typeof initiator> {
+  const shared: HandshakeConfig = {
+    app: config.app,
+    suites: config.suites,
+    identity: config.identity?.raw ?? null,
+    keyTypes: ['ed25519', 'rsa'],
+    maxMessageBytes: config.maxMessageBytes,
+    random: randomBytes,
+    verify
+  }
+  if (config.role === 'initiator') return initiator(shared)
+  return responder({ ...shared, want: config.requireIdentity ? WANT.required : WANT.welcome })
+}
+
+function signAs(identity: Identity | null, input: Buffer): Promise<Buffer> {
+  if (identity?.privkey) return sign(identity.type, identity.privkey, input)
+  throw new StalkError('ERR_STALK_INTERNAL', 'there is no identity to sign with', { phase: 'handshake' })
+}
+
+function securedOf(session: Session, peer: Identity | null, config: Config): Secured {
+  return {
+    security: securityOf(session, peer, config.policy.verifies),
+    identity: session.self && config.identity,
+    claimedPeerIdentity: peer
+  }
+}
+
+let warned = false
+
+/** An initiator that has not said whom it wants to talk to may be talking to anyone: said once a process. */
+function warnIfUnpinned({ role, policy }: Config): void {
+  if (warned || role !== 'initiator' || policy.said) return
+  warned = true
+  process.emitWarning('the peer is not verified: pass peer (an identity or a fingerprint) to stalk', {
+    code: 'STALK_UNVERIFIED_PEER',
+    detail: "peer: 'anyone' says that it is meant, and silences this warning"
+  })
+}

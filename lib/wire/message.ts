@@ -1,0 +1,275 @@
+// The message codec: messages ↔ the frames that carry them, kinds 02 to 04. Knows batches, fragments and the
+// size limits; what a value may be and how it is packed stands in `values`, `scan` and `packer`. Knows nothing
+// of encryption, sockets or streams.
+//
+//   02  ├ array of n ─┼ message ─┼ message ─┼ … ─┤      small messages share a record
+//   03  ├ fragment ─────────────────────────────┤      more follow
+//   04  ├ fragment, the last ─┤                        joined, one message
+
+import { KIND, MAX_INNER_BYTES, MAX_MESSAGE_BYTES, MIN_FRAGMENT_BYTES } from '../constants.ts'
+import { StalkError } from '../errors.ts'
+import { assertUnchanged } from './canary.ts'
+import type { Frame } from './frame.ts'
+import { keepMarks, pack, restoreNegativeZeros, unpack, withoutNegativeZeros } from './packer.ts'
+import { badMessage, markedStrings, scan } from './scan.ts'
+import { arrayHeader, FORM, FORMS, HEADERS, lengthAt, skip, TOKEN } from './tokens.ts'
+import { examine } from './values.ts'
+
+/** The most that a record's content may hold, in bytes: the kind follows it. */
+const MAX_CONTENT_BYTES = MAX_INNER_BYTES - 1
+
+/** The header of an array of as many messages as a record can hold. */
+const MAX_HEADER_BYTES = 3
+
+/** A content that carries messages. */
+export interface MessageFrame extends Frame {
+  /** How many messages end in it. */
+  readonly messages: number
+}
+
+/** A message that passed the check, as it will be packed. */
+interface Admitted {
+  /** Its place among the messages handed over. */
+  readonly index: number
+  readonly value: unknown
+  readonly bytes: number
+  /** The number that stands in it for every -0, if it has one. */
+  readonly placeholder: number | null
+}
+
+/** Told of a message that can't be sent; the others go on. */
+type Refused = (index: number, error: StalkError) => void
+
+export class MessageEncoder {
+  /** The largest message that the peer takes, in bytes of MessagePack. */
+  maxMessageBytes = MAX_MESSAGE_BYTES
+
+  /** Throws `ERR_STALK_INTERNAL` if another package has changed msgpackr. */
+  constructor() {
+    assertUnchanged()
+  }
+
+  /**
+   * The frames that carry the messages, in order, each packed only as it is pulled: don't change a message
+   * before the generator is done. One that can't be carried is reported with `ERR_STALK_VALUE_UNSUPPORTED` or
+   * `ERR_STALK_MESSAGE_TOO_LARGE`. Nobody else writes to the bodies, ever.
+   */
+  *encode(messages: readonly unknown[], refused: Refused): Generator<MessageFrame, void, undefined> {
+    let group: Admitted[] = []
+    let bytes = 0
+    for (let index = 0; index < messages.length; index++) {
+      const admitted = this.#admit(messages[index], index, refused)
+      if (admitted === null) continue
+      if (bytes + admitted.bytes > MAX_CONTENT_BYTES - MAX_HEADER_BYTES && group.length > 0) {
+        yield* this.#frames(group, refused)
+        group = []
+        bytes = 0
+      }
+      group.push(admitted)
+      bytes += admitted.bytes
+    }
+    if (group.length > 0) yield* this.#frames(group, refused)
+  }
+
+  #admit(message: unknown, index: number, refused: Refused): Admitted | null {
+    try {
+      const { bytes, negativeZero } = examine(message)
+      if (bytes > this.maxMessageBytes) throw tooLarge(bytes, this.maxMessageBytes)
+      if (!negativeZero) return { index, value: message, bytes, placeholder: null }
+      return { index, bytes, ...withoutNegativeZeros(message) }
+    } catch (error) {
+      refused(index, asRefusal(error))
+      return null
+    }
+  }
+
+  /** One pack call for the group, and one record if it fits, as it nearly always does. */
+  *#frames(group: readonly Admitted[], refused: Refused): Generator<MessageFrame, void, undefined> {
+    let bytes: Buffer
+    try {
+      bytes = packGroup(group)
+    } catch (error) {
+      const [first, ...others] = group
+      if (first !== undefined && others.length === 0) refused(first.index, asRefusal(error))
+      else for (const admitted of group) yield* this.#frames([admitted], refused)
+      return
+    }
+    const fits = bytes.length <= MAX_CONTENT_BYTES && bytes.length <= this.maxMessageBytes
+    if (fits) yield { type: KIND.messages, body: bytes, messages: group.length }
+    else yield* this.#cut(bytes, group, refused)
+  }
+
+  /** Cuts a packed group between messages, into as few records as hold it; what is larger goes in fragments. */
+  *#cut(
+    bytes: Buffer,
+    group: readonly Admitted[],
+    refused: Refused
+  ): Generator<MessageFrame, void, undefined> {
+    let at = HEADERS[bytes[0] as number] as number
+    let from = at
+    let count = 0
+    for (const { index } of group) {
+      const end = skip(bytes, at)
+      const size = end - at
+      const alone = size > this.maxMessageBytes || size + 1 > MAX_CONTENT_BYTES
+      if (alone || end - from + arrayHeader(count + 1).length > MAX_CONTENT_BYTES) {
+        if (count > 0) yield batch(bytes.subarray(from, at), count)
+        from = alone ? end : at
+        count = 0
+      }
+      if (!alone) count++
+      else if (size > this.maxMessageBytes) refused(index, tooLarge(size, this.maxMessageBytes))
+      else yield* fragments(bytes.subarray(at, end))
+      at = end
+    }
+    if (count > 0) yield batch(bytes.subarray(from, at), count)
+  }
+}
+
+function packGroup(group: readonly Admitted[]): Buffer {
+  const bytes = pack(group.map(({ value }) => value))
+  if (group.every(({ placeholder }) => placeholder === null)) return bytes
+  let at = HEADERS[bytes[0] as number] as number
+  for (const { placeholder } of group) {
+    const end = skip(bytes, at)
+    if (placeholder !== null) restoreNegativeZeros(bytes, at, end, placeholder)
+    at = end
+  }
+  return bytes
+}
+
+const batch = (messages: Buffer, count: number): MessageFrame => ({
+  type: KIND.messages,
+  body: Buffer.concat([arrayHeader(count), messages]),
+  messages: count
+})
+
+/** All but the last are full. */
+function* fragments(message: Buffer): Generator<MessageFrame, void, undefined> {
+  for (let at = 0; at < message.length; at += MAX_CONTENT_BYTES) {
+    const end = at + MAX_CONTENT_BYTES
+    const last = end >= message.length
+    const type = last ? KIND.lastFragment : KIND.fragment
+    yield { type, body: message.subarray(at, end), messages: last ? 1 : 0 }
+  }
+}
+
+const tooLarge = (bytes: number, limit: number): StalkError =>
+  new StalkError(
+    'ERR_STALK_MESSAGE_TOO_LARGE',
+    `a message of ${bytes} bytes; the peer takes at most ${limit}`
+  )
+
+/** A getter may throw the second time it is read, a buffer may be detached. */
+function asRefusal(error: unknown): StalkError {
+  if (error instanceof StalkError) return error
+  const reason = error instanceof Error ? error.message : String(error)
+  return new StalkError('ERR_STALK_VALUE_UNSUPPORTED', `cannot encode the message: ${reason}`, {
+    cause: error
+  })
+}
+
+export class MessageDecoder {
+  readonly #maxMessageBytes: number
+  #fragments: Buffer[] = []
+  #bytes = 0
+  #failure: StalkError | null = null
+
+  /** Throws `ERR_STALK_INTERNAL` if another package has changed msgpackr. */
+  constructor(options: { maxMessageBytes?: number } = {}) {
+    this.#maxMessageBytes = options.maxMessageBytes ?? MAX_MESSAGE_BYTES
+    assertUnchanged()
+  }
+
+  /** Whether fragments of a message have come, but not the last. */
+  get partial(): boolean {
+    return this.#bytes > 0
+  }
+
+  /**
+   * The messages that this frame completes, in order. Throws `ERR_STALK_BAD_MESSAGE`, `ERR_STALK_OVERFLOW` or
+   * `ERR_STALK_UNEXPECTED`, and the same error for every later call.
+   */
+  decode(frame: Frame): unknown[] {
+    if (this.#failure !== null) throw this.#failure
+    try {
+      return this.#decode(frame)
+    } catch (error) {
+      this.#forget()
+      this.#failure = error instanceof StalkError ? error : undecodable(error)
+      throw this.#failure
+    }
+  }
+
+  #decode({ type, body }: Frame): unknown[] {
+    if (type === KIND.messages) return this.#batch(body)
+    if (type === KIND.lastFragment) return [this.#join(body)]
+    if (type !== KIND.fragment) throw unexpected(`a record of kind ${type} where messages are expected`)
+    if (body.length < MIN_FRAGMENT_BYTES) throw malformed('a fragment too short to have another behind it')
+    this.#add(body)
+    return []
+  }
+
+  #batch(body: Buffer): unknown[] {
+    if (this.partial) throw unexpected('messages between the fragments of another')
+    const first = body[0] as number
+    const count = FORMS[first] === FORM.array ? lengthAt(body, 0) : 0
+    if (!(count > 0)) throw malformed('a record of messages that is not an array of at least one')
+    const marks = markedStrings
+    let at = HEADERS[first] as number
+    for (let i = 0; i < count; i++) at = this.#scan(body, at)
+    if (at !== body.length) throw malformed('bytes behind the last message')
+    return decoded(body, marks) as unknown[]
+  }
+
+  #scan(bytes: Buffer, at: number): number {
+    const end = scan(bytes, at, bytes.length)
+    this.#limit(end - at)
+    if (bytes[at] === TOKEN.nil) throw badMessage('nil, which is not a message,', at)
+    // Of extension 0, undefined, the scan takes this form only.
+    if (bytes[at] === TOKEN.fixext1 && bytes[at + 1] === 0)
+      throw badMessage('undefined, which is not a message,', at)
+    return end
+  }
+
+  #add(body: Buffer): void {
+    if (body.length === 0) throw malformed('a fragment without a byte')
+    this.#bytes += body.length
+    this.#limit(this.#bytes)
+    // A small fragment in a record full of padding would keep all of the record in memory.
+    const pins = body.buffer.byteLength > 2 * body.length
+    this.#fragments.push(pins ? Buffer.from(body) : body)
+  }
+
+  #join(body: Buffer): unknown {
+    this.#add(body)
+    const bytes = this.#fragments.length === 1 ? body : Buffer.concat(this.#fragments)
+    this.#forget()
+    const marks = markedStrings
+    if (this.#scan(bytes, 0) !== bytes.length) throw malformed('bytes behind a message in fragments')
+    return decoded(bytes, marks)
+  }
+
+  #limit(bytes: number): void {
+    if (bytes <= this.#maxMessageBytes) return
+    throw new StalkError('ERR_STALK_OVERFLOW', `a message of more than ${this.#maxMessageBytes} bytes`)
+  }
+
+  #forget(): void {
+    this.#fragments = []
+    this.#bytes = 0
+  }
+}
+
+/** `marks` is the count of marked strings before the bytes were scanned. */
+const decoded = (bytes: Buffer, marks: number): unknown =>
+  unpack(markedStrings === marks ? bytes : keepMarks(bytes))
+
+const unexpected = (text: string): StalkError => new StalkError('ERR_STALK_UNEXPECTED', text)
+
+const malformed = (text: string): StalkError => new StalkError('ERR_STALK_BAD_MESSAGE', text)
+
+const undecodable = (cause: unknown): StalkError =>
+  new StalkError('ERR_STALK_INTERNAL', 'msgpackr could not decode a message that had passed the scan', {
+    cause
+  })
