@@ -55,7 +55,9 @@ export class SigningQueue {
       return
     }
     if (this.#waiting.length >= this.#maxWaiting) {
-      throw new StalkError('ERR_STALK_BUSY', 'too many handshakes wait for a signature', { phase: 'handshake' })
+      throw new StalkError('ERR_STALK_BUSY', 'too many handshakes wait for a signature', {
+        phase: 'handshake'
+      })
     }
     await new Promise<void>(resolve => this.#waiting.push(resolve))
   }
