@@ -53,6 +53,9 @@ export const MAX_DEPTH = 64
 /** The most values in one message, containers and map keys' values included. */
 export const MAX_VALUES = 1_000_000
 
+/** How many values a Buffer, typed array, ArrayBuffer or DataView counts as: each costs memory of its own. */
+export const BINARY_VALUES = 8
+
 /** The longest bigint beyond 64 bits, in bytes of two's complement. */
 export const MAX_BIGINT_BYTES = 1_024
 

@@ -4,9 +4,9 @@
 // scalars are passed over.
 
 import { isUtf8 } from 'node:buffer'
-import { MAX_DEPTH, MAX_VALUES } from '../constants.ts'
+import { BINARY_VALUES, MAX_DEPTH, MAX_VALUES } from '../constants.ts'
 import { StalkError } from '../errors.ts'
-import { checkExtension } from './extensions.ts'
+import { checkExtension, EXTENSION } from './extensions.ts'
 import { SeenKeys } from './keys.ts'
 import { FORM, FORMS, HEADERS, lengthAt, SET, TOKEN } from './tokens.ts'
 
@@ -34,10 +34,11 @@ export function scan(bytes: Buffer, start: number, end: number): number {
     }
     lefts[depth] = (lefts[depth] as number) - 1
     if (mapped[depth] === 1) at = scanKey(bytes, at, end, depth)
-    if (++values > MAX_VALUES) throw badMessage(`more than ${MAX_VALUES} values`, at)
     if (at >= end) throw badMessage('the end within a value', at)
     const token = bytes[at] as number
     const form = FORMS[token] as number
+    values += isBinary(bytes, at, form) ? BINARY_VALUES : 1
+    if (values > MAX_VALUES) throw badMessage(`more than ${MAX_VALUES} values`, at)
     if (form === FORM.scalar) at = within(at + (HEADERS[token] as number), at, end)
     else if (form === FORM.string) at = scanString(bytes, at, end)
     else {
@@ -81,6 +82,12 @@ function isSet(bytes: Buffer, at: number, end: number): boolean {
   if (at + 3 >= end || FORMS[bytes[at + 3] as number] !== FORM.array)
     throw badMessage('a set without an array', at)
   return true
+}
+
+/** Binary data, or the extension that carries the other kinds of it. */
+function isBinary(bytes: Buffer, at: number, form: number): boolean {
+  if (form !== FORM.extension) return form === FORM.binary
+  return bytes[at + (HEADERS[bytes[at] as number] as number) - 1] === EXTENSION.binary
 }
 
 /** Binary data or an extension. */

@@ -2,7 +2,7 @@
 // the place and the reason; msgpackr would flatten or drop some of it without a word. Knows how long each
 // value is in MessagePack; encodes nothing.
 
-import { MAX_BIGINT_BYTES, MAX_DEPTH, MAX_VALUES } from '../constants.ts'
+import { BINARY_VALUES, MAX_BIGINT_BYTES, MAX_DEPTH, MAX_VALUES } from '../constants.ts'
 import { StalkError } from '../errors.ts'
 import { locate } from './locate.ts'
 import { nameOf, Refusal, refusal } from './refusal.ts'
@@ -67,7 +67,7 @@ class Walk implements Findings {
   negativeZero = false
 
   visit(value: unknown, depth: number): void {
-    if (++this.values > MAX_VALUES) throw new Refusal(`more than ${MAX_VALUES} values`, 'send it in parts')
+    this.count(1)
     if (typeof value === 'string') this.bytes += stringBytes(value)
     else if (typeof value === 'number') this.number(value)
     else if (typeof value === 'object') this.object(value, depth)
@@ -76,6 +76,11 @@ class Walk implements Findings {
     else if (typeof value === 'bigint') this.bigint(value)
     else if (typeof value === 'symbol') throw new Refusal('a symbol', 'send its description')
     else throw new Refusal('a function', 'leave it out')
+  }
+
+  private count(values: number): void {
+    this.values += values
+    if (this.values > MAX_VALUES) throw new Refusal(`more than ${MAX_VALUES} values`, 'send it in parts')
   }
 
   private number(value: number): void {
@@ -157,6 +162,7 @@ class Walk implements Findings {
     const type = BINARY.get(prototype)
     if (type === undefined) throw refusal(value)
     if (value.constructor !== type) throw new Refusal('binary data with a constructor of its own')
+    this.count(BINARY_VALUES - 1)
     const { byteLength } = value as ArrayBufferView
     // An extension has a type byte, and a code for the kind of array in its data.
     const code = type === Buffer ? 0 : 1
