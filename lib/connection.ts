@@ -4,6 +4,7 @@
 
 import { Duplex, type DuplexOptions } from 'node:stream'
 import { ALERT, alertError, alertFor, type Phase, StalkError } from './errors.ts'
+import { endWithReader } from './half-open.ts'
 import type { Session } from './handshake/handshake.ts'
 import type { Identity } from './identity/identity.ts'
 import { Envelope, FlushRequest, Outbox } from './outbox.ts'
@@ -43,8 +44,6 @@ type Replaced = 'closed' | '_construct' | '_read' | '_write' | '_writev' | '_fin
 type Base = Omit<Duplex, Replaced | typeof Symbol.asyncIterator>
 const Base = Duplex as unknown as new (options: DuplexOptions) => Base
 
-const iterate = Duplex.prototype[Symbol.asyncIterator]
-
 /** What `stalk()` and `connect()` give and `listener()` hands out. Made by them only. */
 export class Connection<In = unknown, Out = unknown> extends Base {
   /** The duplex underneath. */
@@ -53,6 +52,8 @@ export class Connection<In = unknown, Out = unknown> extends Base {
   readonly ready: Promise<void>
   /** How it ended. Fulfilled in every case, last of all. */
   readonly closed: Promise<Outcome>
+  /** The messages of the peer, until it says goodbye. */
+  declare readonly [Symbol.asyncIterator]: () => AsyncIterableIterator<In>
 
   readonly #plan: Plan
   readonly #pipeline: Pipeline
@@ -74,12 +75,13 @@ export class Connection<In = unknown, Out = unknown> extends Base {
   #received = 0
   #acknowledged: number | null = null
   #goodbyeReceived = false
-  #pipedInto = 0
-  #iterated = false
+  #lastWordReceived = false
 
   constructor(transport: Duplex, plan: Plan) {
     const { readableHighWaterMark, writableHighWaterMark } = plan
-    super({ objectMode: true, readableHighWaterMark, writableHighWaterMark, allowHalfOpen: true })
+    // Not autoDestroy: with it, a loop over the messages that comes to its end takes the unsent answers with it.
+    const byItself = { allowHalfOpen: true, autoDestroy: false }
+    super({ objectMode: true, readableHighWaterMark, writableHighWaterMark, ...byItself })
     this.socket = transport
     this.#plan = plan
     this.#pipeline = new Pipeline(transport, plan, {
@@ -102,8 +104,8 @@ export class Connection<In = unknown, Out = unknown> extends Base {
     this.closed = new Promise(resolve => {
       this.once('close', () => process.nextTick(() => resolve(this.#outcome as Outcome)))
     })
-    this.on('pipe', () => (this.#pipedInto += 1)).on('unpipe', () => (this.#pipedInto -= 1))
-    this.on('end', () => this.#onReadToTheEnd())
+    if (!plan.allowHalfOpen) endWithReader(this, this)
+    this.on('end', () => this.#onHalfEnded()).on('finish', () => this.#onHalfEnded())
   }
 
   // --- who talks to whom -------------------------------------------------------------------------------
@@ -258,10 +260,7 @@ export class Connection<In = unknown, Out = unknown> extends Base {
   }
 
   #onMessages(messages: unknown[]): boolean {
-    if (this.#goodbyeReceived) {
-      this.destroy(new StalkError('ERR_STALK_UNEXPECTED', 'the peer sent a message after its goodbye'))
-      return false
-    }
+    this.#timer?.refresh()
     this.#received += messages.length
     this.#inbox = messages
     this.#inboxAt = 0
@@ -281,17 +280,24 @@ export class Connection<In = unknown, Out = unknown> extends Base {
   }
 
   #onControl(frame: Frame): void {
-    if (this.#timer && this.#goodbyeSent) this.#timer.refresh()
+    this.#timer?.refresh()
     try {
       const control = decodeControl(frame)
       if (control.name === 'alert') throw alertError(control.code, this.#phase)
       this.#acknowledge(control.received)
       if (control.name === 'close') this.#onGoodbye()
-      else if (!this.#goodbyeReceived)
-        throw new StalkError('ERR_STALK_UNEXPECTED', 'a pong that answers no ping')
+      else this.#onLastWord()
     } catch (error) {
       this.destroy(error as StalkError)
     }
+  }
+
+  /** The final pong comes once, from whoever closed first, after both goodbyes. */
+  #onLastWord(): void {
+    if (!this.#goodbyeSent || !this.#goodbyeReceived || this.#lastWordReceived) {
+      throw new StalkError('ERR_STALK_UNEXPECTED', 'the peer sent a pong that answers nothing')
+    }
+    this.#lastWordReceived = true
   }
 
   #acknowledge(count: number): void {
@@ -305,15 +311,10 @@ export class Connection<In = unknown, Out = unknown> extends Base {
   #onGoodbye(): void {
     if (this.#goodbyeReceived) throw new StalkError('ERR_STALK_UNEXPECTED', 'the peer said goodbye twice')
     this.#goodbyeReceived = true
-    clearTimeout(this.#timer)
+    this.#stopTimer()
     if (this.#goodbyeSent) this.#pipeline.control(finalPong(this.#received))
     this.push(null)
     this.read(0) // where nobody reads and nothing is left to read, that is the end all the same
-  }
-
-  #onReadToTheEnd(): void {
-    // A source that is piped in, or a loop over the messages, ends the connection itself when it has answered.
-    if (!this.#plan.allowHalfOpen && this.#pipedInto === 0 && !this.#iterated) this.end()
   }
 
   #onEnded(): void {
@@ -326,11 +327,6 @@ export class Connection<In = unknown, Out = unknown> extends Base {
     this.destroy(new StalkError('ERR_STALK_TRUNCATED', text, { phase: this.#phase }))
   }
 
-  [Symbol.asyncIterator](): AsyncIterableIterator<In> {
-    this.#iterated = true
-    return iterate.call(this as unknown as Duplex) as AsyncIterableIterator<In>
-  }
-
   // --- life and end ------------------------------------------------------------------------------------
 
   _construct(done: Done): void {
@@ -340,13 +336,18 @@ export class Connection<In = unknown, Out = unknown> extends Base {
     done()
   }
 
+  #stopTimer(): void {
+    clearTimeout(this.#timer)
+    this.#timer = undefined
+  }
+
   #onHandshakeTimeout(ms: number): void {
     const text = `no handshake within ${ms} ms: the peer is silent, slow, speaks no stalk, or has our role`
     this.destroy(new StalkError('ERR_STALK_HANDSHAKE_TIMEOUT', text, { phase: 'handshake' }))
   }
 
   #onAgreed(session: Session): void {
-    clearTimeout(this.#timer)
+    this.#stopTimer()
     this.#session = session
     this.#secured = this.#plan.secured(session)
     // On the next tick, still before the first message: what listeners do is not to happen inside the handshake.
@@ -379,10 +380,13 @@ export class Connection<In = unknown, Out = unknown> extends Base {
     }, ms)
   }
 
+  #onHalfEnded(): void {
+    if (this.readableEnded && this.writableFinished) this.destroy()
+  }
+
   _destroy(given: Error | null, done: Done): void {
-    clearTimeout(this.#timer)
+    this.#stopTimer()
     const unsent = this.#outbox.unsent(this.writableLength)
-    if (given === null && this.#mayStillEndWell(unsent)) this.#sayGoodbye()
     const clean = given === null && this.#goodbyeSent && this.#goodbyeReceived
     const error = given ?? (clean ? null : aborted(this.#phase))
     const reason = error ?? new StalkError('ERR_STALK_NOT_WRITABLE', 'the connection is closed')
@@ -393,11 +397,6 @@ export class Connection<In = unknown, Out = unknown> extends Base {
       this.#outcome = this.#outcomeOf(error, unsent)
       done(given)
     })
-  }
-
-  /** Destroyed, as a loop over the messages does, when all was read and nothing is left to send: that is an end. */
-  #mayStillEndWell(unsent: number): boolean {
-    return this.#goodbyeReceived && !this.#goodbyeSent && this.readableEnded && unsent === 0
   }
 
   #abandonWrites(reason: Error): void {

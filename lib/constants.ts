@@ -87,9 +87,6 @@ export const LINGER_BYTES = 65_536
 /** The largest message we take, in bytes of MessagePack, unless the options say otherwise. */
 export const MAX_MESSAGE_BYTES = 16 * 1024 * 1024
 
-/** How long the fragments of one message may take to arrive, in ms. */
-export const PARTIAL_MESSAGE_MS = 30_000
-
 /** Messages that `write` takes before it answers false. */
 export const WRITABLE_HIGH_WATER_MARK = 256
 

@@ -46,6 +46,8 @@ export const ERRORS = {
   // the caller
   ERR_STALK_INVALID_OPTION: row('caller', null),
   ERR_STALK_ROLE_REQUIRED: row('caller', null),
+  ERR_STALK_NO_SOURCE: row('caller', null),
+  ERR_STALK_SECOND_SOURCE: row('caller', null),
   ERR_STALK_VALUE_UNSUPPORTED: row('caller', null),
   ERR_STALK_MESSAGE_TOO_LARGE: row('caller', null),
   ERR_STALK_NOT_WRITABLE: row('caller', null),

@@ -1,5 +1,5 @@
-// stalk(duplex, options): from options to a Config, from a Config to a Connection. The one place where
-// identities and trust meet the handshake.
+// stalk(duplex, options) and stalk.wrap(options): from options to a Config, from a Config to a Connection. The
+// one place where identities and trust meet the handshake.
 
 import { randomBytes } from 'node:crypto'
 import type { Duplex } from 'node:stream'
@@ -14,6 +14,7 @@ import { responder } from './handshake/responder.ts'
 import { Identity } from './identity/identity.ts'
 import { type Config, configOf, type StalkOptions } from './options.ts'
 import { securityOf } from './security.ts'
+import { Wrapped } from './wrapped.ts'
 
 /**
  * An object-mode Duplex over any duplex of bytes: what is written at one end is read at the other, whole, in
@@ -21,13 +22,37 @@ import { securityOf } from './security.ts'
  *
  * Throws ERR_STALK_INVALID_OPTION and ERR_STALK_ROLE_REQUIRED; everything else is an `error` of the connection.
  */
-export function stalk<In = unknown, Out = unknown>(
-  duplex: Duplex,
-  options: StalkOptions = {}
-): Connection<In, Out> {
+function open<In = unknown, Out = unknown>(duplex: Duplex, options: StalkOptions = {}): Connection<In, Out> {
   checkDuplex(duplex)
   return new Connection<In, Out>(duplex, planOf(configOf(duplex, options)))
 }
+
+/** What `wrap` takes: as `stalk`, and the transport, where nothing is piped in. */
+export interface WrapOptions extends StalkOptions {
+  /** The duplex that the wire comes from and the answers go to. Default: whatever is piped in. */
+  transport?: Duplex
+}
+
+/**
+ * A stage for pipelines: `socket.pipe(stalk.wrap(options)).pipe(app)`. What is piped in is the wire, and it is
+ * answered; out come messages. Messages for the peer go into `outbound`, or `send`.
+ *
+ * Throws ERR_STALK_INVALID_OPTION. Misuse, ERR_STALK_NO_SOURCE and ERR_STALK_SECOND_SOURCE, is an `error`.
+ */
+function wrap<In = unknown, Out = unknown>({ transport, ...options }: WrapOptions = {}): Wrapped<In, Out> {
+  const { allowHalfOpen } = configOf({} as Duplex, { ...options, role: options.role ?? 'initiator' })
+  if (transport) checkDuplex(transport)
+  return new Wrapped<In, Out>(
+    (shuttle, source) => {
+      checkDuplex(source)
+      const config = configOf(source, options)
+      return new Connection<In, Out>(shuttle, planOf({ ...config, allowHalfOpen: true }))
+    },
+    { allowHalfOpen, transport }
+  )
+}
+
+export const stalk = Object.assign(open, { wrap })
 
 function checkDuplex(duplex: Duplex): void {
   const isDuplex = typeof duplex?.pipe === 'function' && typeof duplex.write === 'function'

@@ -163,7 +163,9 @@ export const failure = (code: ErrorCode, text: string): StalkError =>
 /** Throws what an alert's content says. `plain` says that it came unsealed. */
 export function throwAlert(content: Buffer, plain: boolean): never {
   const [code] = content
-  if (code === undefined) throw failure('ERR_STALK_DECODE', 'the peer sent an empty alert')
+  if (code === undefined || content.length > 1) {
+    throw failure('ERR_STALK_DECODE', `the peer sent an alert of ${content.length} bytes`)
+  }
   throw alertError(code, 'handshake', plain)
 }
 

@@ -34,9 +34,9 @@ import {
   RANDOM_BYTES,
   RESPONDER_HELLO_BYTES,
   type ResponderHello,
+  type ResponderIdentity,
   VERSION,
-  WANT,
-  type Want
+  WANT
 } from './messages.ts'
 import { HandshakeSecrets, trafficKeys } from './schedule.ts'
 import { prologueOf, Transcript } from './transcript.ts'
@@ -80,7 +80,7 @@ export function* initiator(config: HandshakeConfig): Half {
   yield* ask(proof.peer)
 
   // M4
-  const self = identityFor(responder.want, presentable(config.identity, responder.keyTypes))
+  const self = identityFor(responder, config.identity)
   const identity = encodeInitiatorIdentity({ identity: self, maxMessageBytes: config.maxMessageBytes })
   transcript.add(identity)
   const signature = self && (yield* sign(signatureInput('initiator', transcript.hash)))
@@ -167,14 +167,17 @@ function agreedSuite({ suite }: ResponderHello, offered: readonly Suite[]): Suit
 const handshakeOpener = (suite: Suite, secret: Buffer): Opener =>
   new Opener(TYPE.sealedHandshake, suite, trafficKeys(secret, suite), FLIGHT_INNER_BYTES)
 
-function identityFor(want: Want, identity: RawPublicKey | null): RawPublicKey | null {
+function identityFor(
+  { want, keyTypes }: ResponderIdentity,
+  identity: RawPublicKey | null
+): RawPublicKey | null {
   if (want === WANT.required && identity === null) {
     throw failure(
       'ERR_STALK_IDENTITY_REQUIRED',
       'the responder requires an identity and we have none to show'
     )
   }
-  return want === WANT.none ? null : identity
+  return want === WANT.none ? null : presentable(identity, keyTypes)
 }
 
 function readAccept({ type, inner }: Received): void {

@@ -7,7 +7,7 @@
 // made before it has been taken, so that nothing authenticated is lost.
 
 import type { Transform } from 'readable-stream'
-import { objectTransform } from 'through2'
+import { transform } from 'through2'
 
 /** A stream of readable-stream's, not `instanceof` node's, which works with node's all the same. */
 export type Stage = Transform
@@ -29,7 +29,9 @@ export class Marker {
 /** `finish` is run when all chunks are done; it throws if they should not have ended there. */
 export function paced<In, Out>(work: Work<In, Out>, finish: () => void = () => {}): Stage {
   let goOn: (() => void) | null = null
-  const stage = objectTransform({ highWaterMark: 1 }, begin, (done: Done) => done(thrownBy(finish)))
+  // Of 0, since a stream makes items ahead until it has as many as its mark says, asked or not.
+  const marks = { objectMode: true, readableHighWaterMark: 0, writableHighWaterMark: 1 }
+  const stage = transform(marks, begin, (done: Done) => done(thrownBy(finish)))
   const read = stage._read
   // Called when a reader asks for more; the item that it is about to take has left only on the next tick.
   stage._read = size => {

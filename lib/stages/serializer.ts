@@ -1,7 +1,7 @@
 // The serializer stages: messages ↔ the contents of records. Knows the message codec only.
 
 import { KIND } from '../constants.ts'
-import { StalkError } from '../errors.ts'
+import { ALERT, StalkError } from '../errors.ts'
 import type { Frame } from '../wire/frame.ts'
 import { MessageDecoder, MessageEncoder } from '../wire/message.ts'
 import { paced, type Stage } from './paced.ts'
@@ -25,11 +25,21 @@ export function batchEncoder(codec: MessageEncoder): Stage {
 
 /**
  * Contents in, out come the messages that each completes, as one array. Contents of other kinds, which are the
- * connection's own, pass as they are, in their place.
+ * connection's own, pass as they are, in their place. Fails with ERR_STALK_UNEXPECTED for what may not stand
+ * between the fragments of a message or after a goodbye.
  */
 export function batchDecoder(codec: MessageDecoder): Stage {
+  let closed = false
   return paced<Frame, unknown[] | Frame>(frame => {
-    if (!carriesMessages(frame.type)) return [checkBetween(codec, frame)]
+    const isClose = frame.type === KIND.alert && frame.body[0] === ALERT.close
+    const belongs = carriesMessages(frame.type)
+      ? !closed
+      : !codec.partial || (MAY_INTERRUPT.has(frame.type) && !isClose)
+    if (!belongs) throw misplaced(frame, closed)
+    if (!carriesMessages(frame.type)) {
+      closed ||= isClose
+      return [frame]
+    }
     const messages = codec.decode(frame)
     return messages.length > 0 ? [messages] : []
   })
@@ -39,12 +49,13 @@ const carriesMessages = (kind: number): boolean =>
   kind === KIND.messages || kind === KIND.fragment || kind === KIND.lastFragment
 
 /** Between the fragments of a message only an error may stand, or what keeps the connection alive. */
-function checkBetween(codec: MessageDecoder, frame: Frame): Frame {
-  if (!codec.partial || MAY_INTERRUPT.has(frame.type)) return frame
-  throw new StalkError('ERR_STALK_UNEXPECTED', `a record of kind ${frame.type} stands inside a message`)
-}
-
 const MAY_INTERRUPT: ReadonlySet<number> = new Set([KIND.alert, KIND.keyUpdate, KIND.ping, KIND.pong])
+
+const misplaced = ({ type }: Frame, closed: boolean): StalkError =>
+  new StalkError(
+    'ERR_STALK_UNEXPECTED',
+    closed ? 'the peer sent a message after its goodbye' : `a record of kind ${type} stands inside a message`
+  )
 
 /** Messages in, contents out, a content a message. Fails with ERR_STALK_VALUE_UNSUPPORTED and the like. */
 export function encoder(): Stage {
