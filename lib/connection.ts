@@ -2,11 +2,12 @@
 // public events; knows no byte on the wire and no key. What it sends goes through the outbox and the pipeline,
 // what arrives comes from the pipeline, and parting.ts lets go of the transport.
 
-import { Duplex, type DuplexOptions } from 'node:stream'
+import type { Duplex } from 'node:stream'
 import { ALERT, alertError, alertFor, type Phase, StalkError } from './errors.ts'
 import { endWithReader } from './half-open.ts'
 import type { Session } from './handshake/handshake.ts'
 import type { Identity } from './identity/identity.ts'
+import { MessageStream } from './message-stream.ts'
 import { Envelope, FlushRequest, Outbox } from './outbox.ts'
 import { kindOf, type Outcome } from './outcome.ts'
 import { AFTER_ERROR, AFTER_GOODBYE, partFrom } from './parting.ts'
@@ -38,22 +39,14 @@ type Done = (error?: Error | null) => void
 
 const NOTHING = Symbol('nothing is held')
 
-// A stream's own `closed` is a flag; ours is a promise of the outcome. Node looks at the flag only where it is one.
-// The other names are those that this class defines itself.
-type Replaced = 'closed' | '_construct' | '_read' | '_write' | '_writev' | '_final' | '_destroy'
-type Base = Omit<Duplex, Replaced | typeof Symbol.asyncIterator>
-const Base = Duplex as unknown as new (options: DuplexOptions) => Base
-
 /** What `stalk()` and `connect()` give and `listener()` hands out. Made by them only. */
-export class Connection<In = unknown, Out = unknown> extends Base {
+export class Connection<In = unknown, Out = unknown> extends MessageStream<In> {
   /** The duplex underneath. */
   readonly socket: Duplex
   /** Fulfilled when keys are agreed and both ends have accepted each other; rejected with why not. */
   readonly ready: Promise<void>
   /** How it ended. Fulfilled in every case, last of all. */
   readonly closed: Promise<Outcome>
-  /** The messages of the peer, until it says goodbye. */
-  declare readonly [Symbol.asyncIterator]: () => AsyncIterableIterator<In>
 
   readonly #plan: Plan
   readonly #pipeline: Pipeline
@@ -87,6 +80,10 @@ export class Connection<In = unknown, Out = unknown> extends Base {
     this.#pipeline = new Pipeline(transport, plan, {
       agreed: session => this.#onAgreed(session),
       messages: messages => this.#onMessages(messages),
+      invalid: (error, message) => {
+        this.#received += 1
+        process.nextTick(() => this.#onMessageError('left out', error, message))
+      },
       control: frame => this.#onControl(frame),
       sealed: messages => this.#outbox.sealed(messages),
       fault: error => this.destroy(error),
@@ -95,7 +92,7 @@ export class Connection<In = unknown, Out = unknown> extends Base {
     this.#outbox = new Outbox({
       write: batch => this.#pipeline.write(batch),
       flushed: done => this.#pipeline.flushed(done),
-      messageError: (error, message) => this.#onMessageError(error, message)
+      messageError: (error, message) => this.#onMessageError('not sent', error, message)
     })
     this.ready = new Promise((resolve, reject) => {
       this.#settleReady = { resolve, reject }
@@ -230,11 +227,11 @@ export class Connection<In = unknown, Out = unknown> extends Base {
     done()
   }
 
-  #onMessageError(error: StalkError, message: unknown): void {
+  #onMessageError(what: string, error: StalkError, message: unknown): void {
     if (this.emit('messageError', error, message)) return
-    process.emitWarning(`a message was not sent: ${error.message}`, {
+    process.emitWarning(`a message was ${what}: ${error.message}`, {
       code: error.code,
-      detail: "listen for 'messageError', or use send(), to learn of it in the program"
+      detail: "listen for 'messageError', or send with send(), to learn of it in the program"
     })
   }
 

@@ -9,6 +9,7 @@ import { StalkError } from './errors.ts'
 import { Identity } from './identity/identity.ts'
 import { type ConnectionHandler, Listener, type ListenerLimits, limitsOf } from './listener.ts'
 import { checkNames, configOf, invalidOption, OPTION_NAMES, type StalkOptions } from './options.ts'
+import type { Schema, Validated } from './schema.ts'
 import { stalk } from './stalk.ts'
 
 /** Where to listen or to connect to, as node:net takes it: a host and a port, or the path of a Unix socket. */
@@ -74,6 +75,14 @@ export function listener(
  * Rejects with ERR_STALK_INVALID_OPTION, with ERR_STALK_CONNECT where nobody answers, with what is wrong with the
  * default identity's files, and with what made the handshake fail.
  */
+export function connect<S extends Schema, Out = unknown>(
+  host: string,
+  port: number,
+  options: ConnectOptions & { schema: S }
+): Promise<Connection<Validated<S>, Out>>
+export function connect<S extends Schema, Out = unknown>(
+  options: Address & ConnectOptions & { schema: S }
+): Promise<Connection<Validated<S>, Out>>
 export function connect<In = unknown, Out = unknown>(
   host: string,
   port: number,

@@ -7,6 +7,7 @@ import { DEFAULT_SUITES, SUITES, type Suite, type SuiteName } from './crypto/sui
 import { StalkError } from './errors.ts'
 import type { Role } from './handshake/flight.ts'
 import { Identity } from './identity/identity.ts'
+import type { OnInvalid, Schema } from './schema.ts'
 import { type Authorize, type Peer, type Policy, policyOf } from './trust/policy.ts'
 
 export interface StalkOptions {
@@ -29,6 +30,10 @@ export interface StalkOptions {
   app?: string
   /** The largest message that we take, in bytes of MessagePack. Default 16 MiB. */
   maxMessage?: number
+  /** What the peer's messages must look like: any Standard Schema validator. Default: whatever comes. */
+  schema?: Schema
+  /** A message that does not fit the schema: `error` ends the connection, `skip` is a `messageError`. Default `error`. */
+  onInvalid?: OnInvalid
   /** From the first byte to the verdict, in ms. Default 10,000. */
   handshakeTimeout?: number
   /** How long, after our goodbye, the peer may be silent before we let go, in ms. Default 60,000. */
@@ -49,6 +54,8 @@ export interface Config {
   readonly suites: readonly Suite[]
   readonly app: Buffer
   readonly maxMessageBytes: number
+  readonly schema: Schema | null
+  readonly onInvalid: OnInvalid
   readonly handshakeTimeoutMs: number
   readonly closeTimeoutMs: number
   readonly allowHalfOpen: boolean
@@ -66,6 +73,8 @@ export const OPTION_NAMES: ReadonlySet<string> = new Set<keyof StalkOptions>([
   'suites',
   'app',
   'maxMessage',
+  'schema',
+  'onInvalid',
   'handshakeTimeout',
   'closeTimeout',
   'allowHalfOpen',
@@ -84,6 +93,8 @@ export function configOf(duplex: Duplex, options: StalkOptions): Config {
     suites: suitesOf(options.suites),
     app: appOf(options.app),
     maxMessageBytes: count('maxMessage', options.maxMessage, constants.MAX_MESSAGE_BYTES, constants.MAX_U32),
+    schema: schemaOf(options.schema),
+    onInvalid: onInvalidOf(options.onInvalid),
     handshakeTimeoutMs: count(
       'handshakeTimeout',
       options.handshakeTimeout,
@@ -156,6 +167,17 @@ function suitesOf(names: unknown = DEFAULT_SUITES): Suite[] {
     if (Object.hasOwn(SUITES, name)) return SUITES[name as SuiteName]
     throw invalidOption('suites', `names ${String(name)}; there are ${Object.keys(SUITES).join(', ')}`)
   })
+}
+
+function schemaOf(schema: unknown = null): Schema | null {
+  const standard = (schema as Schema | null)?.['~standard']
+  if (schema === null || typeof standard?.validate === 'function') return schema as Schema | null
+  throw invalidOption('schema', 'must be a validator that speaks Standard Schema')
+}
+
+function onInvalidOf(value: unknown = 'error'): OnInvalid {
+  if (value === 'error' || value === 'skip') return value
+  throw invalidOption('onInvalid', "must be 'error' or 'skip'")
 }
 
 function appOf(app: unknown = ''): Buffer {

@@ -11,11 +11,13 @@ import { KIND, TYPE } from './constants.ts'
 import type { RawPublicKey } from './crypto/public-key.ts'
 import { type AlertCode, StalkError } from './errors.ts'
 import type { Handshake, Session, Step } from './handshake/handshake.ts'
+import type { OnInvalid, Schema } from './schema.ts'
 import { opener, sealer } from './stages/cipher.ts'
 import { deframer, framer } from './stages/framer.ts'
 import { gate } from './stages/gate.ts'
 import { Marker, type Stage } from './stages/paced.ts'
 import { type Batch, batchDecoder, batchEncoder } from './stages/serializer.ts'
+import { batchValidator } from './stages/validator.ts'
 import { alertRecord } from './wire/control.ts'
 import type { Frame } from './wire/frame.ts'
 import { MessageDecoder, MessageEncoder } from './wire/message.ts'
@@ -25,6 +27,10 @@ export interface PipelineConfig {
   readonly handshake: Handshake
   /** The largest message that we take, in bytes. */
   readonly maxMessageBytes: number
+  /** What messages must look like; null for whatever comes. */
+  readonly schema: Schema | null
+  /** Whether a message that does not fit ends the connection, or is reported and left out. */
+  readonly onInvalid: OnInvalid
   /** Signs with our identity. */
   sign(input: Buffer): Promise<Buffer>
   /** Fulfilled when the peer may talk to us; rejected with the reason why it may not. */
@@ -37,6 +43,8 @@ export interface PipelineEvents {
   agreed(session: Session): void
   /** Messages that are complete; false: no more until `resume`. */
   messages(messages: unknown[]): boolean
+  /** A message that does not fit the schema and was left out. */
+  invalid(error: StalkError, message: unknown): void
   /** What the peer's stalk says to ours. */
   control(frame: Frame): void
   /** Messages of ours were sealed. */
@@ -154,7 +162,7 @@ export class Pipeline {
       (type, inner) => this.#handover(type, inner)
     )
     const messages = batchDecoder(new MessageDecoder({ maxMessageBytes: this.#config.maxMessageBytes }))
-    const stages: Stage[] = [this.#deframer, records, messages, this.#gateIn]
+    const stages: Stage[] = [this.#deframer, records, messages, ...this.#validator(), this.#gateIn]
     stages.forEach((stage, index) => {
       const next = stages[index + 1]
       if (next) stage.pipe(next)
@@ -166,6 +174,13 @@ export class Pipeline {
     })
     this.#gateIn.on('data', (item: unknown[] | Frame) => this.#deliver(item))
     this.#gateIn.on('end', () => this.#finish())
+  }
+
+  #validator(): Stage[] {
+    const { schema, onInvalid } = this.#config
+    if (schema === null) return []
+    const skip = (error: StalkError, message: unknown): void => this.#events.invalid(error, message)
+    return [batchValidator(schema, onInvalid === 'skip' ? skip : undefined)]
   }
 
   #watch(): void {

@@ -13,6 +13,7 @@ import { WANT } from './handshake/messages.ts'
 import { responder } from './handshake/responder.ts'
 import { Identity } from './identity/identity.ts'
 import { type Config, configOf, type StalkOptions } from './options.ts'
+import type { Schema, Validated } from './schema.ts'
 import { securityOf } from './security.ts'
 import { Wrapped } from './wrapped.ts'
 
@@ -22,7 +23,12 @@ import { Wrapped } from './wrapped.ts'
  *
  * Throws ERR_STALK_INVALID_OPTION and ERR_STALK_ROLE_REQUIRED; everything else is an `error` of the connection.
  */
-function open<In = unknown, Out = unknown>(duplex: Duplex, options: StalkOptions = {}): Connection<In, Out> {
+function open<S extends Schema, Out = unknown>(
+  duplex: Duplex,
+  options: StalkOptions & { schema: S }
+): Connection<Validated<S>, Out>
+function open<In = unknown, Out = unknown>(duplex: Duplex, options?: StalkOptions): Connection<In, Out>
+function open<In, Out>(duplex: Duplex, options: StalkOptions = {}): Connection<In, Out> {
   checkDuplex(duplex)
   return new Connection<In, Out>(duplex, planOf(configOf(duplex, options)))
 }
@@ -39,7 +45,11 @@ export interface WrapOptions extends StalkOptions {
  *
  * Throws ERR_STALK_INVALID_OPTION. Misuse, ERR_STALK_NO_SOURCE and ERR_STALK_SECOND_SOURCE, is an `error`.
  */
-function wrap<In = unknown, Out = unknown>({ transport, ...options }: WrapOptions = {}): Wrapped<In, Out> {
+function wrap<S extends Schema, Out = unknown>(
+  options: WrapOptions & { schema: S }
+): Wrapped<Validated<S>, Out>
+function wrap<In = unknown, Out = unknown>(options?: WrapOptions): Wrapped<In, Out>
+function wrap<In, Out>({ transport, ...options }: WrapOptions = {}): Wrapped<In, Out> {
   const { allowHalfOpen } = configOf({} as Duplex, { ...options, role: options.role ?? 'initiator' })
   if (transport) checkDuplex(transport)
   return new Wrapped<In, Out>(

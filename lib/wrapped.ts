@@ -5,10 +5,11 @@
 //   socket ──pipe──▶ wire in │ Wrapped │ messages out ──pipe──▶ app
 //   socket ◀───── the answers ┘       └ outbound ◀──pipe── app
 
-import { Duplex, type DuplexOptions, Writable } from 'node:stream'
+import { Duplex, Writable } from 'node:stream'
 import type { Connection } from './connection.ts'
 import { StalkError } from './errors.ts'
 import { endWithReader } from './half-open.ts'
+import { MessageStream } from './message-stream.ts'
 import type { Outcome } from './outcome.ts'
 
 type Done = (error?: Error | null) => void
@@ -16,21 +17,13 @@ type Done = (error?: Error | null) => void
 /** Opens the connection over a transport; `source` is what it reads and writes in the end. */
 export type Open<In, Out> = (transport: Duplex, source: Duplex) => Connection<In, Out>
 
-// See connection.ts: `closed` is a promise here, too.
-type Replaced = 'closed' | '_read' | '_write' | '_final' | '_destroy'
-type Base = Omit<Duplex, Replaced | typeof Symbol.asyncIterator>
-const Base = Duplex as unknown as new (options: DuplexOptions) => Base
-
-export class Wrapped<In = unknown, Out = unknown> extends Base {
+export class Wrapped<In = unknown, Out = unknown> extends MessageStream<In> {
   /** Messages for the peer go in here. */
   readonly outbound: Writable
   /** As a connection's. */
   readonly ready: Promise<void>
   /** As a connection's; never fulfilled while nothing was piped in. */
   readonly closed: Promise<Outcome>
-
-  /** As a connection's. */
-  declare readonly [Symbol.asyncIterator]: () => AsyncIterableIterator<In>
 
   readonly #open: Open<In, Out>
   readonly #opened: Promise<Connection<In, Out>>
