@@ -2,6 +2,7 @@
 // public events; knows no byte on the wire and no key. What it sends goes through the outbox and the pipeline,
 // what arrives comes from the pipeline, and parting.ts lets go of the transport.
 
+import { errorMonitor } from 'node:events'
 import type { Duplex } from 'node:stream'
 import { ALERT, alertError, alertFor, type Phase, StalkError } from './errors.ts'
 import { endWithReader } from './half-open.ts'
@@ -61,7 +62,9 @@ export class Connection<In = unknown, Out = unknown> extends MessageStream<In> {
 
   #held: { readonly content: unknown; readonly done: Done } | null = null
   #carried: unknown = NOTHING
+  readonly #flushes = new Set<Settle>()
   #goodbyeSent = false
+  #endedBy: Error | null = null
 
   #inbox: unknown[] = []
   #inboxAt = 0
@@ -103,6 +106,7 @@ export class Connection<In = unknown, Out = unknown> extends MessageStream<In> {
     })
     if (!plan.allowHalfOpen) endWithReader(this, this)
     this.on('end', () => this.#onHalfEnded()).on('finish', () => this.#onHalfEnded())
+    this.on(errorMonitor, error => this.destroy(error)) // a misuse that node reports without destroying
   }
 
   // --- who talks to whom -------------------------------------------------------------------------------
@@ -163,8 +167,8 @@ export class Connection<In = unknown, Out = unknown> extends MessageStream<In> {
     const envelope = new Envelope(message)
     return new Promise((resolve, reject) => {
       this.write(envelope, error => {
-        const failure = error ?? envelope.refusal
-        if (failure) reject(failure)
+        if (error) reject(this.#endedBy ?? error)
+        else if (envelope.refusal) reject(envelope.refusal)
         else resolve()
       })
     })
@@ -178,12 +182,12 @@ export class Connection<In = unknown, Out = unknown> extends MessageStream<In> {
     if (this.writableFinished) return Promise.resolve()
     if (this.destroyed) return Promise.reject(this.#notWritable('flush'))
     return new Promise((resolve, reject) => {
-      const lost = (): void => reject(this.errored ?? this.#notWritable('flush'))
+      const flush = { resolve, reject }
+      this.#flushes.add(flush)
       const flushed = (): void => {
-        this.off('close', lost)
+        this.#flushes.delete(flush)
         resolve()
       }
-      this.once('close', lost)
       if (this.writableEnded) return void this.once('finish', flushed)
       this.#outbox.flushRequested()
       this.write(new FlushRequest(flushed))
@@ -318,10 +322,16 @@ export class Connection<In = unknown, Out = unknown> extends MessageStream<In> {
     if (this.#goodbyeReceived && this.#goodbyeSent) return
     // The peer has said all that it had to say, and waits for us no more; our goodbye may still reach it.
     if (this.#goodbyeReceived && this.socket.writable) return void this.end()
-    const text = this.#session
-      ? 'the transport ended without a goodbye: what the peer still had to say is lost'
-      : 'the transport ended before the handshake was complete'
-    this.destroy(new StalkError('ERR_STALK_TRUNCATED', text, { phase: this.#phase }))
+    this.destroy(this.#truncated())
+  }
+
+  #truncated(): StalkError {
+    const text = this.#goodbyeReceived
+      ? 'the transport ended before our goodbye: the peer did not wait for what we still had to say'
+      : this.#session
+        ? 'the transport ended without a goodbye: what the peer still had to say is lost'
+        : 'the transport ended before the handshake was complete'
+    return new StalkError('ERR_STALK_TRUNCATED', text, { phase: this.#phase })
   }
 
   // --- life and end ------------------------------------------------------------------------------------
@@ -386,10 +396,10 @@ export class Connection<In = unknown, Out = unknown> extends MessageStream<In> {
     const unsent = this.#outbox.unsent(this.writableLength)
     const clean = given === null && this.#goodbyeSent && this.#goodbyeReceived
     const error = given ?? (clean ? null : aborted(this.#phase))
-    const reason = error ?? new StalkError('ERR_STALK_NOT_WRITABLE', 'the connection is closed')
-    this.#settleReady.reject(reason)
-    this.#abandonWrites(reason)
-    this.#part(error).then(() => {
+    this.#endedBy = error ?? new StalkError('ERR_STALK_NOT_WRITABLE', 'the connection is closed')
+    this.#settleReady.reject(this.#endedBy)
+    this.#abandonWrites(this.#endedBy)
+    void this.#part(error).then(() => {
       this.#pipeline.destroy()
       this.#outcome = this.#outcomeOf(error, unsent)
       done(given)
@@ -401,6 +411,8 @@ export class Connection<In = unknown, Out = unknown> extends MessageStream<In> {
     this.#held = null
     held?.done(reason)
     this.#outbox.abort(reason)
+    for (const flush of this.#flushes) flush.reject(reason)
+    this.#flushes.clear()
   }
 
   #part(error: Error | null): Promise<void> {

@@ -81,7 +81,6 @@ export const ERRORS = {
   ERR_STALK_BAD_FINISHED: row('peer', 'authFailed'),
   ERR_STALK_BAD_MESSAGE: row('peer', 'messageInvalid'),
   ERR_STALK_SCHEMA: row('peer', 'messageInvalid'),
-  ERR_STALK_PEER_LIMIT: row('peer', 'limit'),
   ERR_STALK_PEER_ALERT: row('peer', null),
   ERR_STALK_PEER_ABORTED: row('peer', null, true),
   // the way in between

@@ -2,6 +2,7 @@
 //
 // A node stream's `closed` is a flag; ours is a promise of the outcome. Node looks at the flag only where it is one.
 
+import type { errorMonitor } from 'node:events'
 import { Duplex, type DuplexOptions } from 'node:stream'
 import type { StalkError } from './errors.ts'
 
@@ -22,7 +23,7 @@ type Replaced =
 export interface MessageStream<In> extends Omit<Duplex, Replaced> {
   on(event: 'data', listener: (message: In) => void): this
   on(event: 'messageError', listener: (error: StalkError, message: unknown) => void): this
-  on(event: 'error', listener: (error: Error) => void): this
+  on(event: 'error' | typeof errorMonitor, listener: (error: Error) => void): this
   on(event: string | symbol, listener: (...args: never[]) => void): this
   once(event: 'data', listener: (message: In) => void): this
   once(event: 'messageError', listener: (error: StalkError, message: unknown) => void): this

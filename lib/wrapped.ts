@@ -5,6 +5,7 @@
 //   socket ──pipe──▶ wire in │ Wrapped │ messages out ──pipe──▶ app
 //   socket ◀───── the answers ┘       └ outbound ◀──pipe── app
 
+import { errorMonitor } from 'node:events'
 import { Duplex, Writable } from 'node:stream'
 import type { Connection } from './connection.ts'
 import { StalkError } from './errors.ts'
@@ -46,6 +47,7 @@ export class Wrapped<In = unknown, Out = unknown> extends MessageStream<In> {
     this.outbound.on('error', () => {}) // it fails with the connection, which reports it
     if (!options.allowHalfOpen) endWithReader(this, this.outbound)
     this.on('end', () => this.#onHalfEnded()).on('finish', () => this.#onHalfEnded())
+    this.on(errorMonitor, error => this.destroy(error))
     this.on('pipe', (source: Duplex) => this.#attach(source))
     if (options.transport) this.#attach(options.transport)
   }
