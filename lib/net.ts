@@ -58,13 +58,15 @@ export function listener(
   const listening = new Listener(limits, socket => stalk(socket, { ...rest, role: 'responder', identity }))
   if (handler) listening.on('connection', handler)
   let identity = rest.identity ?? null
-  const own = rest.identity === undefined ? Identity.default() : Promise.resolve(identity)
-  own
-    .then(found => {
-      identity = found
-      listening.listen(address)
-    })
-    .catch(error => listening.fail(error))
+  if (rest.identity !== undefined) {
+    listening.listen(address)
+    return listening
+  }
+  const found = Identity.default().then(own => {
+    identity = own
+    listening.listen(address)
+  })
+  found.catch(error => listening.fail(error))
   return listening
 }
 
