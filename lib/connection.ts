@@ -393,7 +393,7 @@ export class Connection<In = unknown, Out = unknown> extends MessageStream<In> {
 
   _destroy(given: Error | null, done: Done): void {
     this.#stopTimer()
-    const unsent = this.#outbox.unsent(this.writableLength)
+    const waiting = this.#outbox.waiting(this.writableLength)
     const clean = given === null && this.#goodbyeSent && this.#goodbyeReceived
     const error = given ?? (clean ? null : aborted(this.#phase))
     this.#endedBy = error ?? new StalkError('ERR_STALK_NOT_WRITABLE', 'the connection is closed')
@@ -401,7 +401,7 @@ export class Connection<In = unknown, Out = unknown> extends MessageStream<In> {
     this.#abandonWrites(this.#endedBy)
     void this.#part(error).then(() => {
       this.#pipeline.destroy()
-      this.#outcome = this.#outcomeOf(error, unsent)
+      this.#outcome = this.#outcomeOf(error, waiting + this.#outbox.unsealed)
       done(given)
     })
   }

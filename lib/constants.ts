@@ -87,6 +87,9 @@ export const LINGER_BYTES = 65_536
 /** The largest message we take, in bytes of MessagePack, unless the options say otherwise. */
 export const MAX_MESSAGE_BYTES = 16 * 1024 * 1024
 
+/** What a transport may hold before we wait for it to drain, in bytes. */
+export const MAX_UNWRITTEN_BYTES = 256 * 1024
+
 /** Messages that `write` takes before it answers false. */
 export const WRITABLE_HIGH_WATER_MARK = 256
 

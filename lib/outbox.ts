@@ -59,13 +59,14 @@ export class Outbox {
     this.#flushRequests += 1
   }
 
-  /**
-   * Messages that were given to us and never sealed. `queued`: how many items the stream's own queue counts, those
-   * in flight included.
-   */
-  unsent(queued: number): number {
-    const waiting = queued - (this.#inFlight?.items ?? 0) - this.#flushRequests
-    return Math.max(waiting, 0) + this.#taken - this.#sealed - this.#refused
+  /** Messages that were handed on and not sealed, so far. */
+  get unsealed(): number {
+    return this.#taken - this.#sealed - this.#refused
+  }
+
+  /** Messages among the `queued` items of the stream's own queue that were not handed on yet. */
+  waiting(queued: number): number {
+    return Math.max(queued - (this.#inFlight?.items ?? 0) - this.#flushRequests, 0)
   }
 
   /** Hands items on. `done` is called when all are encoded; `items` of them are still counted by the stream's queue. */

@@ -7,7 +7,7 @@
 //   transport ◀── framer ◀── sealer ◀──────────┴ encoder ◀── gate ◀── batches
 
 import { type Duplex, Writable } from 'node:stream'
-import { KIND, TYPE } from './constants.ts'
+import { KIND, MAX_UNWRITTEN_BYTES, TYPE } from './constants.ts'
 import type { RawPublicKey } from './crypto/public-key.ts'
 import { type AlertCode, StalkError } from './errors.ts'
 import type { Handshake, Session, Step } from './handshake/handshake.ts'
@@ -128,9 +128,14 @@ export class Pipeline {
     this.#gateIn.resume()
   }
 
-  /** Parses nothing more. What the transport still brings is read and dropped, so that its end can be seen. */
+  /**
+   * Seals no further message and parses nothing more. What the transport still brings is read and dropped, so that
+   * its end can be seen.
+   */
   stop(): void {
     this.#stopped = true
+    this.#gateOut.destroy()
+    this.#encoderStage.destroy()
     this.#transport.unpipe(this.#deframer)
     this.#transport.resume()
   }
@@ -270,7 +275,10 @@ const asStalkError = (error: Error): StalkError =>
     ? error
     : new StalkError('ERR_STALK_INTERNAL', `unexpected: ${error.message}`, { cause: error })
 
-/** Writes to the transport, one write a frame; honours its backpressure without ending it. */
+/**
+ * Writes to the transport, one write a frame, without ending it. A socket asks to wait as soon as it holds 16 KiB,
+ * less than one record; waiting then would cost a turn of the event loop a record, so it may hold some more.
+ */
 class Sink extends Writable {
   readonly #transport: Duplex
   #submitted = 0
@@ -296,7 +304,7 @@ class Sink extends Writable {
       this.#completed += 1
       this.#reach()
     })
-    if (more) done()
+    if (more || this.#transport.writableLength < MAX_UNWRITTEN_BYTES) done()
     else this.#blocked = done
   }
 

@@ -21,8 +21,11 @@ export interface TrafficKeys {
   readonly mac: Buffer
 }
 
-/** Seals the parts, joined, under a sequence number and additional data that are authenticated but not sent. */
-export type Seal = (sequence: number, aad: Buffer, ...parts: Buffer[]) => Buffer
+/**
+ * Seals the parts, joined, under a sequence number and additional data that are authenticated but not sealed.
+ * The record is what comes out, joined.
+ */
+export type Seal = (sequence: number, aad: Buffer, ...parts: Buffer[]) => Buffer[]
 
 /** The plaintext, or null if the record does not open. Nothing of it is released before the tag was verified. */
 export type Open = (sequence: number, aad: Buffer, sealed: Buffer) => Buffer | null
@@ -69,7 +72,7 @@ function aead(id: number, name: SuiteName, algorithm: CipherGCMTypes | CipherCha
       sealing.setAAD(aad)
       const sealed = parts.map(part => sealing.update(part))
       sealed.push(sealing.final(), sealing.getAuthTag())
-      return Buffer.concat(sealed)
+      return sealed
     }
   const open =
     ({ key, iv }: TrafficKeys): Open =>
@@ -98,7 +101,7 @@ const ofb: Suite = {
     const keystream = createCipheriv('aes-256-ofb', key, iv)
     return (sequence, aad, ...parts) => {
       const ciphertext = parts.map(part => keystream.update(part))
-      return Buffer.concat([...ciphertext, hmac(mac, u64(sequence), aad, ...ciphertext)])
+      return [...ciphertext, hmac(mac, u64(sequence), aad, ...ciphertext)]
     }
   },
   opening({ key, iv, mac }) {

@@ -14,6 +14,8 @@ import { StalkError } from '../errors.ts'
 export interface Frame {
   readonly type: number
   readonly body: Buffer
+  /** Header and body as one, where its maker had to join them anyway. */
+  readonly wire?: Buffer
 }
 
 /** The longest body taken for a type, in bytes. Throws where a frame of that type has no place. */
@@ -33,7 +35,8 @@ export function header(type: number, bodyBytes: number): Buffer {
 }
 
 /** A frame as it lies on the wire. */
-export const enframe = ({ type, body }: Frame): Buffer => Buffer.concat([header(type, body.length), body])
+export const enframe = ({ type, body, wire }: Frame): Buffer =>
+  wire ?? Buffer.concat([header(type, body.length), body])
 
 /**
  * Cuts a byte stream into frames, however it was chunked. `push` a chunk, then call `next` until it gives

@@ -87,9 +87,9 @@ export class Sealer {
     const tail = Buffer.alloc(innerBytes - body.length) // the kind and its padding
     tail.writeUInt8(kind)
     const aad = header(this.type, innerBytes + this.#tagBytes)
-    const sealed = this.#seal(sequence, aad, body, tail)
+    const wire = Buffer.concat([aad, ...this.#seal(sequence, aad, body, tail)])
     this.#budget.spend(innerBytes)
-    return { type: this.type, body: sealed }
+    return { type: this.type, body: wire.subarray(aad.length), wire }
   }
 }
 
