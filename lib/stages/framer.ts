@@ -22,6 +22,7 @@ export function deframer(admit: Admit = () => MAX_SEALED_BYTES): Stage {
     },
     () => {
       if (codec.partial) throw new StalkError('ERR_STALK_TRUNCATED', 'the bytes end inside a record')
+      return []
     }
   )
 }

@@ -26,12 +26,12 @@ export class Marker {
   }
 }
 
-/** `finish` is run when all chunks are done; it throws if they should not have ended there. */
-export function paced<In, Out>(work: Work<In, Out>, finish: () => void = () => {}): Stage {
+/** `finish` is run when all chunks are done: it gives what is still to come, or throws if they should not end there. */
+export function paced<In, Out>(work: Work<In, Out>, finish: () => Iterable<Out> = () => []): Stage {
   let goOn: (() => void) | null = null
   // Of 0, since a stream makes items ahead until it has as many as its mark says, asked or not.
   const marks = { objectMode: true, readableHighWaterMark: 0, writableHighWaterMark: 1 }
-  const stage = transform(marks, begin, (done: Done) => done(thrownBy(finish)))
+  const stage = transform(marks, begin, (done: Done) => start(finish, done))
   const read = stage._read
   // Called when a reader asks for more; the item that it is about to take has left only on the next tick.
   stage._read = size => {
@@ -42,9 +42,13 @@ export function paced<In, Out>(work: Work<In, Out>, finish: () => void = () => {
   return stage
 
   function begin(chunk: In | Marker, _encoding: BufferEncoding, done: Done): void {
+    start(() => (chunk instanceof Marker ? [chunk] : work(chunk)), done)
+  }
+
+  function start(make: () => ReturnType<Work<In, Out | Marker>>, done: Done): void {
     let items: ReturnType<Work<In, Out | Marker>>
     try {
-      items = chunk instanceof Marker ? [chunk] : work(chunk)
+      items = make()
     } catch (error) {
       return done(error as Error)
     }
@@ -66,14 +70,5 @@ export function paced<In, Out>(work: Work<In, Out>, finish: () => void = () => {
       goOn = () => give(items, done)
       return
     }
-  }
-}
-
-function thrownBy(action: () => void): Error | null {
-  try {
-    action()
-    return null
-  } catch (error) {
-    return error as Error
   }
 }
