@@ -6,11 +6,17 @@ import type { KeyType, RawPublicKey } from '../../lib/crypto/public-key.ts'
 import { toRaw } from '../../lib/crypto/public-key.ts'
 import { sign, verify } from '../../lib/crypto/signatures.ts'
 import { SUITES, type Suite, type SuiteName } from '../../lib/crypto/suites.ts'
-import { type Half, Handshake, type HandshakeConfig, type Session, type Step } from '../../lib/handshake/handshake.ts'
+import {
+  type Half,
+  Handshake,
+  type HandshakeConfig,
+  type Session,
+  type Step
+} from '../../lib/handshake/handshake.ts'
 import { initiator } from '../../lib/handshake/initiator.ts'
 import { WANT, type Want } from '../../lib/handshake/messages.ts'
 import { responder } from '../../lib/handshake/responder.ts'
-import type { Frame } from '../../lib/wire/frame.ts'
+import { Deframer, enframe, type Frame } from '../../lib/wire/frame.ts'
 import type { Opener, Sealer } from '../../lib/wire/record.ts'
 
 export interface KeyPair {
@@ -47,6 +53,8 @@ export interface EndOptions {
   readonly app?: string
   readonly random?: (bytes: number) => Buffer
   readonly maxMessageBytes?: number
+  /** Signs in the place of the identity's private key. */
+  readonly signWith?: (input: Buffer) => Buffer
 }
 
 export const ALL_SUITES = Object.keys(SUITES) as SuiteName[]
@@ -69,23 +77,41 @@ export class End {
   writable = false
   sealer: Sealer | undefined
   openers: readonly Opener[] = []
-  readonly #identity: KeyPair | null
+  readonly #options: EndOptions
+  readonly #deframer = new Deframer(type => this.#admit(type))
 
-  constructor(half: Half, identity: KeyPair | null) {
+  constructor(half: Half, options: EndOptions) {
     this.machine = new Handshake(half)
-    this.#identity = identity
+    this.#options = options
   }
 
   start(): Promise<Frame[]> {
     return this.#run(this.machine.start())
   }
 
-  receive(frame: Frame): Promise<Frame[]> {
-    const opener = this.openers.find(({ type }) => type === frame.type)
-    const cap = opener ? opener.maxBodyBytes : this.machine.admit(frame.type)
+  async receive(frame: Frame): Promise<Frame[]> {
+    const cap = this.#admit(frame.type)
     if (frame.body.length > cap) throw new Error(`a body of ${frame.body.length} bytes would not be admitted`)
-    const inner = opener ? opener.open(frame) : frame
+    const inner = this.#openerFor(frame.type)?.open(frame) ?? frame
     return this.#run(this.machine.receive({ type: frame.type, inner }))
+  }
+
+  /** Bytes in, bytes out, through a deframer: any piece of what the peer sent. */
+  async deliver(bytes: Buffer): Promise<Buffer[]> {
+    this.#deframer.push(bytes)
+    const answers: Buffer[] = []
+    for (let frame = this.#deframer.next(); frame; frame = this.#deframer.next()) {
+      answers.push(...(await this.receive(frame)).map(enframe))
+    }
+    return answers
+  }
+
+  #openerFor(type: number): Opener | undefined {
+    return this.openers.find(opener => opener.type === type)
+  }
+
+  #admit(type: number): number {
+    return this.#openerFor(type)?.maxBodyBytes ?? this.machine.admit(type)
   }
 
   async #run(step: Step): Promise<Frame[]> {
@@ -103,11 +129,16 @@ export class End {
     return [...frames, ...(await this.#answer(step.next))]
   }
 
+  async #sign(input: Buffer): Promise<Buffer> {
+    const { identity, signWith } = this.#options
+    if (signWith) return signWith(input)
+    if (!identity) throw new Error('asked to sign without an identity')
+    return sign(identity.type, identity.privateKey, input)
+  }
+
   async #answer(next: Step['next']): Promise<Frame[]> {
     if ('sign' in next) {
-      if (!this.#identity) throw new Error('asked to sign without an identity')
-      const signature = await sign(this.#identity.type, this.#identity.privateKey, next.sign)
-      return this.#run(this.machine.signed(signature))
+      return this.#run(this.machine.signed(await this.#sign(next.sign)))
     }
     if ('ask' in next) {
       this.asked.push(next.ask)
@@ -118,36 +149,48 @@ export class End {
   }
 }
 
-export const initiatorEnd = (options: EndOptions = {}): End =>
-  new End(initiator(configOf(options)), options.identity ?? null)
+export const initiatorEnd = (options: EndOptions = {}): End => new End(initiator(configOf(options)), options)
 
 export const responderEnd = (options: EndOptions = {}): End =>
-  new End(responder({ ...configOf(options), want: options.want ?? WANT.welcome }), options.identity ?? null)
+  new End(responder({ ...configOf(options), want: options.want ?? WANT.welcome }), options)
 
 export type Direction = 'initiator → responder' | 'responder → initiator'
 
 /** Stands between two ends: what it returns is delivered in a frame's place. */
 export type Middle = (frame: Frame, index: number, direction: Direction) => Frame[]
 
+/** The same for a frame's bytes, header and all: what it returns need not be frames. */
+export type ByteMiddle = (bytes: Buffer, index: number, direction: Direction) => Buffer[]
+
+export const frameOf = (bytes: Buffer): Frame => ({ type: bytes.readUInt8(0), body: bytes.subarray(4) })
+
 /**
  * Runs two ends against each other until nothing is on the way; gives every frame that was sent, in order.
  * Throws what the first end to fail throws.
  */
 export async function shake(a: End, b: End, middle: Middle = frame => [frame]): Promise<Frame[]> {
-  const crossed: Frame[] = []
-  const queue: { frame: Frame; direction: Direction }[] = []
-  const put = (frames: Frame[], direction: Direction): void => {
-    for (const frame of frames) queue.push({ frame, direction })
+  const crossed = await shakeBytes(a, b, (bytes, index, direction) =>
+    middle(frameOf(bytes), index, direction).map(enframe)
+  )
+  return crossed.map(frameOf)
+}
+
+export async function shakeBytes(a: End, b: End, middle: ByteMiddle = bytes => [bytes]): Promise<Buffer[]> {
+  const crossed: Buffer[] = []
+  const queue: { bytes: Buffer; direction: Direction }[] = []
+  const put = (sent: Buffer[], direction: Direction): void => {
+    for (const bytes of sent) queue.push({ bytes, direction })
   }
-  put(await a.start(), 'initiator → responder')
-  put(await b.start(), 'responder → initiator')
+  put((await a.start()).map(enframe), 'initiator → responder')
+  put((await b.start()).map(enframe), 'responder → initiator')
   for (let item = queue.shift(); item; item = queue.shift()) {
-    const { frame, direction } = item
-    crossed.push(frame)
+    const { bytes, direction } = item
+    crossed.push(bytes)
     const forward = direction === 'initiator → responder'
-    for (const delivered of middle(frame, crossed.length - 1, direction)) {
-      put(await (forward ? b : a).receive(delivered), forward ? 'responder → initiator' : 'initiator → responder')
-    }
+    const [to, back] = forward
+      ? ([b, 'responder → initiator'] as const)
+      : ([a, 'initiator → responder'] as const)
+    for (const piece of middle(bytes, crossed.length - 1, direction)) put(await to.deliver(piece), back)
   }
   return crossed
 }

@@ -1,0 +1,282 @@
+// lib against test/vectors: every value of a handshake, every record that has to be refused, and the files
+// themselves against their generator.
+
+import { createPrivateKey } from 'node:crypto'
+import { readFileSync } from 'node:fs'
+import t, { type Test } from 'tap'
+import { TYPE } from '../lib/constants.ts'
+import { toRaw } from '../lib/crypto/public-key.ts'
+import { verify } from '../lib/crypto/signatures.ts'
+import { SUITES, type Suite } from '../lib/crypto/suites.ts'
+import { alertFor, StalkError } from '../lib/errors.ts'
+import { decodeFlight, signatureInput, Verified } from '../lib/handshake/flight.ts'
+import { decodeMessages, type Want } from '../lib/handshake/messages.ts'
+import { expandLabel, finishedMac, HandshakeSecrets, trafficKeys } from '../lib/handshake/schedule.ts'
+import { prologueOf, Transcript } from '../lib/handshake/transcript.ts'
+import { enframe } from '../lib/wire/frame.ts'
+import { Opener, Sealer } from '../lib/wire/record.ts'
+import {
+  type End,
+  type EndOptions,
+  frameOf,
+  initiatorEnd,
+  type KeyPair,
+  responderEnd
+} from './helpers/machines.ts'
+import { hex } from './helpers/tamper.ts'
+import type {
+  HandshakeFile,
+  HandshakeVector,
+  NegativeFile,
+  RecordName,
+  SideVector
+} from './vectors/format.ts'
+import { asText, handshakeFile, negativeFile } from './vectors/make.ts'
+
+const read = (name: string): string => readFileSync(new URL(`vectors/${name}.json`, import.meta.url), 'utf8')
+
+const handshakes: HandshakeFile = JSON.parse(read('handshake'))
+const negatives: NegativeFile = JSON.parse(read('negative'))
+
+t.test('the files are what their generator makes', async t => {
+  t.ok(
+    asText(handshakeFile()) === read('handshake'),
+    'handshake.json; to renew it: npx tsx test/vectors/make.ts'
+  )
+  t.ok(asText(negativeFile()) === read('negative'), 'negative.json')
+})
+
+// --- a vector's ends -----------------------------------------------------------------------------------
+
+type Role = 'initiator' | 'responder'
+
+const suiteOf = ({ suite }: HandshakeVector): Suite => {
+  const found = Object.values(SUITES).find(({ id }) => id === suite)
+  if (!found) throw new Error(`no suite ${suite}`)
+  return found
+}
+
+function keyNamed(name: string | null): KeyPair | null {
+  if (name === null) return null
+  const key = handshakes.keys.find(known => known.name === name)
+  if (!key) throw new Error(`no key ${name}`)
+  const privateKey = createPrivateKey({ key: hex(key.pkcs8), format: 'der', type: 'pkcs8' })
+  return { type: key.alg === 2 ? 'rsa' : 'ed25519', privateKey, raw: toRaw(privateKey) }
+}
+
+/** Hands out, in turn, what lib asks for. */
+function queue(...values: Buffer[]): (bytes: number) => Buffer {
+  return bytes => {
+    const value = values.shift()
+    if (value?.length !== bytes) throw new Error(`${bytes} bytes of randomness that the vector does not have`)
+    return Buffer.from(value)
+  }
+}
+
+/** The two bytes of which lib makes the place of the grease id and the id itself. */
+function greaseBytes({ suites }: HandshakeVector): Buffer[] {
+  const place = suites.findIndex(id => (id & 0x0f0f) === 0x0a0a)
+  const id = suites[place] ?? 0
+  return [Buffer.of(place), Buffer.of(((id >> 8) & 0xf0) | ((id >> 4) & 0x0f))]
+}
+
+const withoutGrease = ({ suites }: HandshakeVector): number[] => suites.filter(id => (id & 0x0f0f) !== 0x0a0a)
+
+function endOf(vector: HandshakeVector, role: Role): End {
+  const side = vector[role]
+  const identity = keyNamed(side.identity)
+  const secrets = [hex(side.x25519Private), hex(side.random)]
+  const offered = withoutGrease(vector).map(id => suiteOf({ ...vector, suite: id }).name)
+  const options: EndOptions = {
+    app: vector.app,
+    suites: offered,
+    identity,
+    maxMessageBytes: side.maxMessage,
+    want: vector.want as Want,
+    random: role === 'initiator' ? queue(...secrets, ...greaseBytes(vector)) : queue(...secrets)
+  }
+  // RSA-PSS is random, so the recorded signature is used; that it is valid is checked where it arrives.
+  const recorded = identity?.type === 'rsa' ? { signWith: () => hex(side.signature ?? '') } : {}
+  return role === 'initiator'
+    ? initiatorEnd({ ...options, ...recorded })
+    : responderEnd({ ...options, ...recorded })
+}
+
+/** What arrives at each end, in order. */
+const ARRIVING = { initiator: ['M2', 'M3', 'M5'], responder: ['M1', 'M4'] } as const
+
+// --- handshake.json ------------------------------------------------------------------------------------
+
+for (const vector of handshakes.vectors) {
+  t.test(`${vector.name}: lib says and derives what the vector says`, async t => {
+    const ends = { initiator: endOf(vector, 'initiator'), responder: endOf(vector, 'responder') }
+    const said = { initiator: [] as string[], responder: [] as string[] }
+    for (const role of ['initiator', 'responder'] as const) {
+      said[role].push(...(await ends[role].start()).map(frame => enframe(frame).toString('hex')))
+      for (const name of ARRIVING[role]) {
+        const answers = await ends[role].deliver(hex(vector.records[name]))
+        said[role].push(...answers.map(bytes => bytes.toString('hex')))
+      }
+    }
+    t.same(said.initiator, [vector.records.M1, vector.records.M4])
+    t.same(said.responder, [vector.records.M2, vector.records.M3, vector.records.M5])
+    checkSession(t, vector, ends)
+    checkAfter(t, vector, ends)
+  })
+
+  t.test(`${vector.name}: each step by itself`, async t => {
+    checkTranscript(t, vector)
+    checkSignatures(t, vector)
+    checkSchedule(t, vector)
+  })
+}
+
+function checkSession(t: Test, vector: HandshakeVector, { initiator, responder }: Record<Role, End>): void {
+  const [i, r] = [
+    keyNamed(vector.initiator.identity)?.raw ?? null,
+    keyNamed(vector.responder.identity)?.raw ?? null
+  ]
+  t.match(initiator.session, { self: i, peer: r, peerMaxMessageBytes: vector.responder.maxMessage })
+  t.match(responder.session, { self: r, peer: i, peerMaxMessageBytes: vector.initiator.maxMessage })
+  for (const { session } of [initiator, responder]) {
+    t.equal(session?.suite.id, vector.suite)
+    t.equal(session?.exporter.sessionId.toString('hex'), vector.sessionId)
+    for (const { label, context, length, out } of vector.exports) {
+      const key = session?.exporter.export(Buffer.from(label), Buffer.from(context), length)
+      t.equal(key?.toString('hex'), out)
+    }
+  }
+}
+
+function checkAfter(t: Test, vector: HandshakeVector, ends: Record<Role, End>): void {
+  for (const { from, what, kind, content, innerBytes, record } of vector.after) {
+    const to = from === 'initiator' ? 'responder' : 'initiator'
+    const sealed = ends[from].sealer?.seal({ type: kind, body: hex(content), innerBytes })
+    t.equal(sealed && enframe(sealed).toString('hex'), record, `${from}: ${what}`)
+    t.same(ends[to].openers[0]?.open(frameOf(hex(record))), { type: kind, body: hex(content), innerBytes })
+  }
+}
+
+/** The messages of both flights as the transcript takes them: RI, RP or nothing, RF, II, IP or nothing, IF. */
+function spoken({ flights }: HandshakeVector): readonly Buffer[] {
+  return [flights.M3, flights.M4].flatMap(flight => {
+    const messages = decodeMessages(hex(flight)).map(message => message.encoded)
+    const [identity, ...rest] = messages
+    const finished = rest.pop()
+    return [identity, rest[0], finished].map(bytes => bytes ?? Buffer.alloc(0))
+  })
+}
+
+function checkTranscript(t: Test, vector: HandshakeVector): void {
+  const prologue = prologueOf(Buffer.from(vector.app))
+  t.equal(prologue.toString('hex'), vector.prologue)
+  const transcript = new Transcript(prologue).add(hex(vector.records.M1), hex(vector.records.M2))
+  const hashes = [transcript.hash, ...spoken(vector).map(bytes => transcript.add(bytes).hash)]
+  const [th1, th2, th3, , th5, th6, th7] = hashes.map(hash => hash.toString('hex'))
+  t.same({ th1, th2, th3, th5, th6, th7 }, vector.transcript)
+}
+
+function checkSignatures(t: Test, { initiator, responder, transcript }: HandshakeVector): void {
+  const sides: [Role, SideVector, string][] = [
+    ['responder', responder, transcript.th2],
+    ['initiator', initiator, transcript.th5]
+  ]
+  for (const [role, { identity, signed, signature }, hash] of sides) {
+    const key = keyNamed(identity)
+    if (!key || signed === null || signature === null) {
+      t.same([key, signed, signature], [null, null, null])
+      continue
+    }
+    t.equal(signatureInput(role, hex(hash)).toString('hex'), signed)
+    t.ok(verify(key.raw, hex(signed), hex(signature)), `the ${role}'s signature is valid`)
+  }
+}
+
+function checkSchedule(t: Test, vector: HandshakeVector): void {
+  const { transcript, secrets, keys, initiator, responder } = vector
+  const suite = suiteOf(vector)
+  const early = new HandshakeSecrets(hex(vector.prologue), hex(vector.shared), hex(transcript.th1))
+  t.equal(early.traffic.initiator.toString('hex'), secrets.i_hs)
+  t.equal(early.traffic.responder.toString('hex'), secrets.r_hs)
+  t.equal(finishedMac(early.traffic.responder, hex(transcript.th3)).toString('hex'), responder.finished)
+  t.equal(finishedMac(early.traffic.initiator, hex(transcript.th6)).toString('hex'), initiator.finished)
+  t.equal(expandLabel(hex(secrets.r_hs), 'finished', Buffer.alloc(0)).toString('hex'), secrets.fin_r)
+  const { traffic } = early.application(hex(transcript.th7), verifiedBy(vector))
+  t.equal(traffic.initiator.toString('hex'), secrets.i_ap)
+  t.equal(traffic.responder.toString('hex'), secrets.r_ap)
+  for (const name of ['i_hs', 'r_hs', 'i_ap', 'r_ap'] as const) {
+    const { key, iv, mac } = trafficKeys(hex(secrets[name]), suite)
+    t.match({ key: key.toString('hex'), iv: iv.toString('hex'), mac: mac.toString('hex') }, keys[name])
+  }
+}
+
+/** What application keys are made with: the responder's flight, verified. */
+function verifiedBy({ flights, records, prologue, secrets, responder }: HandshakeVector): Verified {
+  const transcript = new Transcript(hex(prologue)).add(hex(records.M1), hex(records.M2))
+  const flight = decodeFlight('responder', { type: 1, body: hex(flights.M3), innerBytes: 2048 })
+  const peer = keyNamed(responder.identity)?.raw ?? null
+  return Verified.flight('responder', flight, peer, transcript, hex(secrets.r_hs), verify)
+}
+
+t.test('the keys open what is sealed in M3, M4 and M5, and seal the same again', async t => {
+  for (const vector of handshakes.vectors) {
+    const suite = suiteOf(vector)
+    const sealed = [
+      ['M3', TYPE.sealedHandshake, vector.keys.r_hs, hex(vector.flights.M3), 2048],
+      ['M4', TYPE.sealedHandshake, vector.keys.i_hs, hex(vector.flights.M4), 2048],
+      ['M5', TYPE.sealedApplication, vector.keys.r_ap, hex('070000'), 4]
+    ] as const
+    for (const [name, type, { key, iv, mac = '' }, body, innerBytes] of sealed) {
+      const keys = { key: hex(key), iv: hex(iv), mac: hex(mac) }
+      const record = hex(vector.records[name])
+      t.same(new Opener(type, suite, keys).open(frameOf(record)), { type: 1, body, innerBytes })
+      const again = new Sealer(type, suite, keys).seal({ type: 1, body, innerBytes })
+      t.ok(enframe(again).equals(record), `${vector.name}: ${name}`)
+    }
+  }
+})
+
+// --- negative.json -------------------------------------------------------------------------------------
+
+const vectorNamed = (name: string): HandshakeVector => {
+  const found = handshakes.vectors.find(vector => vector.name === name)
+  if (!found) throw new Error(`no handshake ${name}`)
+  return found
+}
+
+/** An end to which everything came as it should up to this place. */
+async function endAt(vector: HandshakeVector, to: Role, place: RecordName | number): Promise<End> {
+  const end = endOf(vector, to)
+  await end.start()
+  for (const name of ARRIVING[to]) {
+    if (name === place) return end
+    await end.deliver(hex(vector.records[name]))
+  }
+  const before = vector.after.slice(0, Number(place)).filter(record => record.from !== to)
+  for (const { record } of before) end.openers[0]?.open(frameOf(hex(record)))
+  return end
+}
+
+/** In a handshake through the machine, afterwards through the opener. */
+async function refusalOf(end: End, place: RecordName | number, record: Buffer): Promise<unknown> {
+  const given = async () => {
+    if (typeof place === 'string') await end.deliver(record)
+    else end.openers[0]?.open(frameOf(record))
+  }
+  return given().then(
+    () => undefined,
+    (error: unknown) => error
+  )
+}
+
+for (const { name, handshake, to, place, record, code, alert, asked } of negatives.vectors) {
+  t.test(`${handshake}, ${place} to the ${to}: ${name} is refused`, async t => {
+    const end = await endAt(vectorNamed(handshake), to, place)
+    const error = await refusalOf(end, place, hex(record))
+    if (!(error instanceof StalkError)) throw error ?? new Error('taken')
+    t.equal(error.code, code, error.message)
+    t.equal(alertFor(error.code), alert)
+    t.equal(end.asked.length > 0, asked, 'whether the policy was asked')
+    if (typeof place === 'string') t.equal(end.session, undefined)
+  })
+}

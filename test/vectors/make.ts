@@ -1,0 +1,833 @@
+// Writes handshake.json and negative.json: `npx tsx test/vectors/make.ts`. Made with the puppets and formulas
+// of test/helpers alone, none of lib's code, so that the vectors check lib. A second run changes nothing: what
+// is random (RSA keys and RSA-PSS signatures) is taken over from the files as they are.
+
+import {
+  constants,
+  createPrivateKey,
+  createPublicKey,
+  generateKeyPairSync,
+  type KeyObject,
+  sign as nodeSign,
+  verify as nodeVerify
+} from 'node:crypto'
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+import {
+  exported,
+  H,
+  HMAC,
+  innerOf,
+  integer,
+  isOfb,
+  keysOf,
+  list,
+  message,
+  prologueFor,
+  record,
+  shareOf,
+  signatureOf,
+  signed,
+  text,
+  vector
+} from '../helpers/formulas.ts'
+import type { KeyPair } from '../helpers/machines.ts'
+import {
+  type Faults,
+  type HashName,
+  InitiatorPuppet,
+  type Puppet,
+  type PuppetOptions,
+  ResponderPuppet
+} from '../helpers/puppet.ts'
+import type {
+  HandshakeFile,
+  HandshakeVector,
+  KeyVector,
+  NegativeFile,
+  NegativeVector,
+  RecordVector,
+  SideVector,
+  TrafficVector
+} from './format.ts'
+
+const HANDSHAKE = new URL('handshake.json', import.meta.url)
+const NEGATIVE = new URL('negative.json', import.meta.url)
+
+const read = <T>(file: URL): T | undefined =>
+  existsSync(file) ? (JSON.parse(readFileSync(file, 'utf8')) as T) : undefined
+
+const old = read<HandshakeFile>(HANDSHAKE)
+
+const hex = (bytes: Buffer): string => bytes.toString('hex')
+const bytes = (digits: string): Buffer => Buffer.from(digits.replaceAll(' ', ''), 'hex')
+const NONE = Buffer.alloc(0)
+
+/** Deterministic bytes: block n of a name is H(name ‖ " " ‖ n). */
+function seeded(name: string): (length: number) => Buffer {
+  let counter = 0
+  return length => H(text(`${name} ${counter++}`)).subarray(0, length)
+}
+
+// --- keys ------------------------------------------------------------------------------------------------
+
+interface NamedKey extends KeyPair {
+  readonly name: string
+}
+
+const ED25519_PREFIX = bytes('302e020100300506032b657004220420')
+
+function ed25519Key(name: string): NamedKey {
+  const der = Buffer.concat([ED25519_PREFIX, H(text(`stalk vectors, ${name}`))])
+  const privateKey = createPrivateKey({ key: der, format: 'der', type: 'pkcs8' })
+  return { name, ...asPair('ed25519', privateKey) }
+}
+
+function rsaKey(name: string): NamedKey {
+  const recorded = old?.keys.find(key => key.name === name)
+  const privateKey = recorded
+    ? createPrivateKey({ key: bytes(recorded.pkcs8), format: 'der', type: 'pkcs8' })
+    : generateKeyPairSync('rsa', { modulusLength: 2048 }).privateKey
+  return { name, ...asPair('rsa', privateKey) }
+}
+
+function asPair(type: 'rsa' | 'ed25519', privateKey: KeyObject): KeyPair {
+  const jwk = privateKey.export({ format: 'jwk' })
+  const raw = { type, bytes: Buffer.from((type === 'rsa' ? jwk.n : jwk.x) ?? '', 'base64url') }
+  return { type, privateKey, raw }
+}
+
+const ALICE = ed25519Key('ed25519, initiator')
+const BOB = ed25519Key('ed25519, responder')
+const MALLORY = ed25519Key('ed25519, attacker')
+const RSA_ALICE = rsaKey('rsa, initiator')
+const RSA_BOB = rsaKey('rsa, responder')
+const KEYS = [ALICE, BOB, MALLORY, RSA_ALICE, RSA_BOB]
+
+const keyVector = ({ name, type, raw, privateKey }: NamedKey): KeyVector => ({
+  name,
+  alg: type === 'rsa' ? 2 : 1,
+  public: hex(raw.bytes),
+  pkcs8: hex(privateKey.export({ format: 'der', type: 'pkcs8' }))
+})
+
+// --- signatures ------------------------------------------------------------------------------------------
+
+function rsaVerifies(privateKey: KeyObject, input: Buffer, signature: Buffer): boolean {
+  const key = createPublicKey(privateKey)
+  const options = { key, padding: constants.RSA_PKCS1_PSS_PADDING, saltLength: 32 }
+  return nodeVerify('sha256', input, options, signature)
+}
+
+const known = [...(old?.vectors ?? []).flatMap(vector => [vector.initiator, vector.responder])]
+  .map(side => side.signature)
+  .filter(signature => signature !== null)
+  .map(bytes)
+
+/** Ed25519 signs the same each time; of RSA-PSS the signature that is in the file already is taken, if it fits. */
+function stableSignature(key: KeyPair, input: Buffer): Buffer {
+  if (key.type === 'ed25519') return signatureOf(key.privateKey, input)
+  const fits = (signature: Buffer): boolean =>
+    signature.length === 256 && rsaVerifies(key.privateKey, input, signature)
+  const fitting = known.find(fits) ?? signatureOf(key.privateKey, input)
+  if (!known.includes(fitting)) known.push(fitting)
+  return fitting
+}
+
+// --- handshakes ------------------------------------------------------------------------------------------
+
+interface Setup {
+  readonly name: string
+  readonly app: string
+  readonly suite: number
+  readonly initiator: NamedKey | null
+  readonly responder: NamedKey | null
+  readonly want: number
+}
+
+const SUITES = [
+  [1, 'GCM'],
+  [2, 'ChaCha'],
+  [3, 'OFB']
+] as const
+
+const MODES = [
+  ['mutual', ALICE, BOB, 2],
+  ['responder-only', null, BOB, 0],
+  ['initiator-only', ALICE, null, 1],
+  ['anonymous', null, null, 1]
+] as const
+
+const SETUPS: readonly Setup[] = [
+  ...SUITES.flatMap(([suite, short]) =>
+    MODES.map(([mode, initiator, responder, want]) => {
+      return { name: `${mode}, Ed25519, ${short}`, app: 'chat', suite, initiator, responder, want }
+    })
+  ),
+  { name: 'mutual, RSA, GCM', app: '', suite: 1, initiator: RSA_ALICE, responder: RSA_BOB, want: 1 },
+  {
+    name: 'mutual, Ed25519 and RSA, ChaCha',
+    app: '',
+    suite: 2,
+    initiator: ALICE,
+    responder: RSA_BOB,
+    want: 2
+  },
+  { name: 'mutual, RSA and Ed25519, OFB', app: 'ü', suite: 3, initiator: RSA_ALICE, responder: BOB, want: 1 }
+]
+
+/** What M1 offers: the suite first, the others behind it, grease somewhere. */
+function offer(setup: Setup): number[] {
+  const [byte = 0, place = 0] = seeded(`${setup.name}, grease`)(2)
+  const suites = [setup.suite, ...[1, 2, 3].filter(id => id !== setup.suite)]
+  suites.splice(place % 4, 0, ((byte & 0xf0) << 8) | 0x0a0a | ((byte & 0x0f) << 4))
+  return suites
+}
+
+const stable = (identity: NamedKey | null): Faults =>
+  identity ? { signature: input => stableSignature(identity, input) } : {}
+
+const common = (setup: Setup) => ({ app: setup.app, suite: setup.suite, suites: offer(setup) })
+
+const initiatorOf = (setup: Setup, faults: Faults = {}, more: Partial<PuppetOptions> = {}): InitiatorPuppet =>
+  new InitiatorPuppet({
+    ...common(setup),
+    identity: setup.initiator,
+    maxMessage: 1_000_000,
+    random: seeded(`${setup.name}, initiator`),
+    ...more,
+    faults: { ...stable(setup.initiator), ...faults }
+  })
+
+const responderOf = (setup: Setup, faults: Faults = {}, more: Partial<PuppetOptions> = {}): ResponderPuppet =>
+  new ResponderPuppet({
+    ...common(setup),
+    identity: setup.responder,
+    maxMessage: 16_777_216,
+    want: setup.want,
+    random: seeded(`${setup.name}, responder`),
+    ...more,
+    faults: { ...stable(setup.responder), ...faults }
+  })
+
+interface Run {
+  readonly initiator: InitiatorPuppet
+  readonly responder: ResponderPuppet
+  readonly records: { M1: Buffer; M2: Buffer; M3: Buffer; M4: Buffer; M5: Buffer }
+}
+
+/** An honest handshake of two puppets. */
+function run(setup: Setup): Run {
+  const [initiator, responder] = [initiatorOf(setup), responderOf(setup)]
+  const M1 = initiator.m1()
+  const M2 = responder.m2(M1)
+  const M3 = responder.m3()
+  initiator.takeM2(M2)
+  initiator.takeM3(M3)
+  const M4 = initiator.m4()
+  responder.takeM4(M4)
+  const M5 = responder.m5()
+  initiator.open.inbound.open(M5)
+  if (JSON.stringify(initiator.hashes) !== JSON.stringify(responder.hashes))
+    throw new Error('two transcripts')
+  return { initiator, responder, records: { M1, M2, M3, M4, M5 } }
+}
+
+const count = (received: number): Buffer => integer(8, received)
+const MESSAGES = bytes('92 c3 a26869') // true and "hi"
+const CLOSE = Buffer.concat([bytes('00'), count(2)])
+const FINAL_PONG = Buffer.concat([count(0), count(2)])
+
+/** What is sent once the session is there; the closes are padded, to show that too. */
+const AFTER = [
+  { from: 'initiator', what: 'two messages: true and "hi"', kind: 2, content: MESSAGES, padding: 0 },
+  { from: 'responder', what: 'two messages: true and "hi"', kind: 2, content: MESSAGES, padding: 0 },
+  { from: 'initiator', what: 'close, two received', kind: 5, content: CLOSE, padding: 22 },
+  { from: 'responder', what: 'close, two received', kind: 5, content: CLOSE, padding: 22 },
+  { from: 'initiator', what: 'final pong, two received', kind: 9, content: FINAL_PONG, padding: 0 }
+] as const
+
+const afterwards = ({ initiator, responder }: Run): RecordVector[] =>
+  AFTER.map(({ from, what, kind, content, padding }) => {
+    const { outbound } = (from === 'initiator' ? initiator : responder).open
+    const innerBytes = content.length + 1 + padding
+    const sealed = outbound.seal(innerOf(kind, content, innerBytes))
+    return { from, what, kind, content: hex(content), innerBytes, record: hex(sealed) }
+  })
+
+function traffic(secret: Buffer, suite: number): TrafficVector {
+  const { key, iv, mac } = keysOf(secret, suite)
+  return { key: hex(key), iv: hex(iv), ...(isOfb(suite) ? { mac: hex(mac) } : {}) }
+}
+
+const there = <T>(value: T | undefined): T => {
+  if (value === undefined) throw new Error('not there yet')
+  return value
+}
+
+function sideOf(puppet: Puppet, identity: NamedKey | null, maxMessage: number): SideVector {
+  const [signedHash, finishedHash] =
+    puppet.role === 'initiator'
+      ? [puppet.hashes.th5, puppet.hashes.th6]
+      : [puppet.hashes.th2, puppet.hashes.th3]
+  const finishedKey = puppet.role === 'initiator' ? puppet.secrets?.fin_i : puppet.secrets?.fin_r
+  return {
+    identity: identity?.name ?? null,
+    x25519Private: hex(puppet.privateKey),
+    random: hex(puppet.random),
+    share: hex(shareOf(puppet.privateKey)),
+    sigs: [1, 2],
+    maxMessage,
+    signed: identity && hex(signed(puppet.role, there(signedHash))),
+    signature: puppet.signature && hex(puppet.signature),
+    finished: hex(HMAC(there(finishedKey), there(finishedHash)))
+  }
+}
+
+const hexAll = <K extends string>(
+  values: Readonly<Record<K, Buffer>>,
+  names: readonly K[]
+): Record<K, string> => Object.fromEntries(names.map(name => [name, hex(values[name])])) as Record<K, string>
+
+const EXPORTS = [
+  { label: '', context: '', length: 32 },
+  { label: 'EXPORTER-example', context: 'a context', length: 16 }
+]
+
+function handshakeVector(setup: Setup): HandshakeVector {
+  const made = run(setup)
+  const { initiator, responder, records } = made
+  const { shared } = initiator
+  if (!shared.equals(responder.shared)) throw new Error('two results of X25519')
+  const after = afterwards(made)
+  const secrets = { ...there(initiator.secrets), ...there(initiator.application) }
+  const { i_hs, r_hs, i_ap, r_ap, exp, sessionId } = secrets
+  return {
+    name: setup.name,
+    app: setup.app,
+    prologue: hex(prologueFor(setup.app)),
+    suite: setup.suite,
+    suites: offer(setup),
+    want: setup.want,
+    initiator: sideOf(initiator, setup.initiator, 1_000_000),
+    responder: sideOf(responder, setup.responder, 16_777_216),
+    shared: hex(shared),
+    records: hexAll(records, ['M1', 'M2', 'M3', 'M4', 'M5']),
+    flights: hexAll({ M3: responder.sent, M4: initiator.sent }, ['M3', 'M4']),
+    transcript: hexAll(initiator.hashes as Record<HashName, Buffer>, [
+      'th1',
+      'th2',
+      'th3',
+      'th5',
+      'th6',
+      'th7'
+    ]),
+    secrets: hexAll(secrets, [
+      'salt',
+      'es',
+      'hs',
+      'i_hs',
+      'r_hs',
+      'fin_i',
+      'fin_r',
+      'ms',
+      'i_ap',
+      'r_ap',
+      'exp'
+    ]),
+    keys: {
+      i_hs: traffic(i_hs, setup.suite),
+      r_hs: traffic(r_hs, setup.suite),
+      i_ap: traffic(i_ap, setup.suite),
+      r_ap: traffic(r_ap, setup.suite)
+    },
+    sessionId: hex(sessionId),
+    exports: EXPORTS.map(({ label, context, length }) => {
+      const out = exported(exp, Buffer.from(label), Buffer.from(context), length)
+      return { label, context, length, out: hex(out) }
+    }),
+    after
+  }
+}
+
+export const handshakeFile = (): HandshakeFile => ({
+  about: 'stalk/1 handshakes, keys and records. See README.md. The private keys are for tests only.',
+  keys: KEYS.map(keyVector),
+  vectors: SETUPS.map(handshakeVector)
+})
+
+// --- what has to be refused ------------------------------------------------------------------------------
+
+/** Code → alert, as PROTOCOL.md has them. */
+const ALERTS = {
+  ERR_STALK_NOT_STALK: null,
+  ERR_STALK_UNEXPECTED: 1,
+  ERR_STALK_REFLECTED: 1,
+  ERR_STALK_SAME_ROLE: 1,
+  ERR_STALK_BAD_RECORD: 2,
+  ERR_STALK_OVERFLOW: 3,
+  ERR_STALK_DECODE: 4,
+  ERR_STALK_NOTHING_IN_COMMON: 5,
+  ERR_STALK_BAD_KEY: 6,
+  ERR_STALK_BAD_SIGNATURE: 6,
+  ERR_STALK_BAD_FINISHED: 6,
+  ERR_STALK_IDENTITY_REQUIRED: 7,
+  ERR_STALK_REJECTED: null,
+  ERR_STALK_PEER_ALERT: null
+} as const
+
+type Code = keyof typeof ALERTS
+type Short = Code extends `ERR_STALK_${infer Rest}` ? Rest : never
+
+type Negative = Omit<NegativeVector, 'handshake' | 'to' | 'code' | 'alert' | 'asked'>
+
+/** What is refused without the policy having been asked. */
+const refused = (
+  setup: Setup,
+  to: 'initiator' | 'responder',
+  short: Short,
+  { name, place, record: sent }: Negative
+): NegativeVector => {
+  const code: Code = `ERR_STALK_${short}`
+  const asked = to === 'initiator' ? place === 'M5' || typeof place === 'number' : typeof place === 'number'
+  return { name, handshake: setup.name, to, place, record: sent, code, alert: ALERTS[code], asked }
+}
+
+const named = (name: string): Setup => there(SETUPS.find(setup => setup.name === name))
+
+const MUTUAL = named('mutual, Ed25519, GCM')
+const RESPONDER_ONLY = named('responder-only, Ed25519, GCM')
+const ANONYMOUS = named('anonymous, Ed25519, GCM')
+const RSA = named('mutual, RSA, GCM')
+
+const put =
+  (at: number, inserted: Buffer) =>
+  (body: Buffer): Buffer =>
+    Buffer.concat([body.subarray(0, at), inserted, body.subarray(at + inserted.length)])
+
+function flipped(whole: Buffer, bit: number): Buffer {
+  const copy = Buffer.from(whole)
+  copy.writeUInt8(copy.readUInt8(bit >> 3) ^ (0x80 >> (bit & 7)), bit >> 3)
+  return copy
+}
+
+const more = (body: Buffer): Buffer => Buffer.concat([body, bytes('00')])
+const less = (body: Buffer): Buffer => body.subarray(0, -1)
+const flipFirst = (body: Buffer): Buffer => flipped(body, 0)
+
+interface Fields {
+  readonly versions?: readonly number[]
+  readonly suites?: readonly number[]
+  readonly sigs?: readonly number[]
+  readonly end?: Buffer
+}
+
+/** M1's body with other lists or another end. */
+const m1With =
+  ({ versions = [1], suites = [1, 0x5a6a], sigs = [1, 2], end = bytes('00') }: Fields) =>
+  (body: Buffer): Buffer =>
+    Buffer.concat([
+      text('STLK'),
+      list(2, versions),
+      body.subarray(7, 39), // random
+      list(2, suites),
+      list(1, sigs),
+      body.subarray(-33, -1), // share
+      end
+    ])
+
+const ticket = (length: number): Buffer =>
+  Buffer.concat([bytes('01'), vector(Buffer.alloc(length, 0xdd)), Buffer.alloc(32, 0xcc)])
+
+// Points of order 1, 2, 4 and 8, and encodings that are not canonical.
+const LOW_ORDER = [
+  '0000000000000000000000000000000000000000000000000000000000000000',
+  '0100000000000000000000000000000000000000000000000000000000000000',
+  'e0eb7a7c3b41b8ae1656e3faf19fc46ada098deb9c32b1fd866205165f49b800',
+  '5f9c95bca3508c24b1d0b1559c83ef5b04445cc4581c8e86d8224eddd09f1157',
+  'ecffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f',
+  'edffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f',
+  'eeffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f',
+  '00000000000000000000000000000000000000000000000000000000000000' + '80'
+]
+
+function negativeM1(): NegativeVector[] {
+  const share = (low: string) => (body: Buffer) => put(body.length - 33, bytes(low))(body)
+  const cases: [Short, string, (body: Buffer) => Buffer][] = [
+    ['NOT_STALK', 'another magic', put(0, text('STLL'))],
+    ['DECODE', 'one byte less', less],
+    ['DECODE', 'one byte more', more],
+    ['DECODE', 'no versions', m1With({ versions: [] })],
+    ['DECODE', 'no suites', m1With({ suites: [] })],
+    ['DECODE', 'no signature algorithms', m1With({ sigs: [] })],
+    ['DECODE', 'a version twice', m1With({ versions: [1, 1] })],
+    ['DECODE', 'a suite twice', m1With({ suites: [1, 2, 1] })],
+    ['DECODE', 'a grease id twice', m1With({ suites: [1, 0x0a0a, 0x0a0a] })],
+    ['DECODE', 'an unknown algorithm twice', m1With({ sigs: [1, 9, 9] })],
+    ['DECODE', 'psk 2', m1With({ end: bytes('02') })],
+    ['DECODE', 'psk 1 without a ticket', m1With({ end: bytes('01') })],
+    ['DECODE', 'an empty ticket', m1With({ end: ticket(0) })],
+    ['DECODE', 'a ticket of 513 bytes', m1With({ end: ticket(513) })],
+    ['DECODE', 'a ticket without its binder', m1With({ end: less(ticket(8)) })],
+    ['OVERFLOW', '1,025 bytes', body => Buffer.concat([body, Buffer.alloc(1025 - body.length)])],
+    ['NOTHING_IN_COMMON', 'unknown versions', m1With({ versions: [2, 3] })],
+    ['NOTHING_IN_COMMON', 'unknown suites', m1With({ suites: [9, 0x5a6a] })],
+    ['NOTHING_IN_COMMON', 'grease alone', m1With({ suites: [0x5a6a] })],
+    ['NOTHING_IN_COMMON', "no algorithm for the responder's key", m1With({ sigs: [2] })],
+    ...LOW_ORDER.map((low): [Short, string, (body: Buffer) => Buffer] => [
+      'BAD_KEY',
+      `a share of small order, ${low.slice(0, 4)}…${low.slice(-2)}`,
+      share(low)
+    ])
+  ]
+  const { responder } = run(MUTUAL)
+  const reflected = [
+    ['REFLECTED', "the responder's own random", put(7, responder.random)],
+    [
+      'REFLECTED',
+      "the responder's own share",
+      (body: Buffer) => share(hex(shareOf(responder.privateKey)))(body)
+    ]
+  ] as const
+  const bodies = [...cases, ...reflected].map(([short, name, hello]) =>
+    refused(MUTUAL, 'responder', short, {
+      name,
+      place: 'M1',
+      record: hex(initiatorOf(MUTUAL, { hello }).m1())
+    })
+  )
+  const whole = (name: string, short: Short, sent: Buffer): NegativeVector =>
+    refused(MUTUAL, 'responder', short, { name, place: 'M1', record: hex(sent) })
+  return [
+    ...bodies,
+    whole('an M2', 'NOT_STALK', run(MUTUAL).records.M2),
+    whole('an alert in clear', 'NOT_STALK', record(0xe3, bytes('06'))),
+    whole('a line of HTTP', 'NOT_STALK', text('GET / HTTP/1.1\r\n'))
+  ]
+}
+
+function negativeM2(): NegativeVector[] {
+  const { initiator, records } = run(MUTUAL)
+  const grease = there(offer(MUTUAL).find(id => (id & 0x0f0f) === 0x0a0a))
+  const cases: [Short, string, (body: Buffer) => Buffer][] = [
+    ['NOT_STALK', 'another magic', put(0, text('stlk'))],
+    ['DECODE', 'one byte less', less],
+    ['OVERFLOW', 'one byte more', more],
+    ['UNEXPECTED', 'a version that was not offered', put(4, integer(2, 2))],
+    ['UNEXPECTED', 'an unknown suite', put(38, integer(2, 0x1234))],
+    ['UNEXPECTED', 'the grease id that was offered', put(38, integer(2, grease))],
+    ['UNEXPECTED', 'psk 1 without an offer', put(72, integer(1, 1))],
+    ['DECODE', 'psk 2', put(72, integer(1, 2))],
+    ['REFLECTED', "the initiator's own random", put(6, initiator.random)],
+    ['REFLECTED', "the initiator's own share", put(40, shareOf(initiator.privateKey))],
+    ...LOW_ORDER.map((low): [Short, string, (body: Buffer) => Buffer] => [
+      'BAD_KEY',
+      `a share of small order, ${low.slice(0, 4)}…${low.slice(-2)}`,
+      put(40, bytes(low))
+    ])
+  ]
+  const bodies = cases.map(([short, name, hello]) => {
+    const sent = responderOf(MUTUAL, { hello }).m2(records.M1)
+    return refused(MUTUAL, 'initiator', short, { name, place: 'M2', record: hex(sent) })
+  })
+  const whole = (name: string, short: Short, sent: Buffer): NegativeVector =>
+    refused(MUTUAL, 'initiator', short, { name, place: 'M2', record: hex(sent) })
+  const other = initiatorOf(RSA).m1()
+  return [
+    ...bodies,
+    whole("the initiator's own M1", 'REFLECTED', records.M1),
+    whole("another initiator's M1", 'SAME_ROLE', other),
+    whole('an alert in clear: authentication failed', 'REJECTED', record(0xe3, bytes('06'))),
+    whole('an alert in clear: nothing in common', 'PEER_ALERT', record(0xe3, bytes('05'))),
+    whole('an alert in clear that is unknown', 'DECODE', record(0xe3, bytes('c8'))),
+    whole('an alert in clear without a code', 'DECODE', record(0xe3, NONE)),
+    whole('an alert in clear of two bytes', 'OVERFLOW', record(0xe3, bytes('0606'))),
+    whole('M3 at once', 'NOT_STALK', records.M3)
+  ]
+}
+
+// A group order of Ed25519's base point (RFC 8032, section 5.1).
+const L = 2n ** 252n + 27742317777372353535851937790883648493n
+const littleEndian = (value: bigint): Buffer => integer(32, value).reverse()
+
+/** S + L in the place of S: the equation still holds. */
+function malleated(signature: Buffer): Buffer {
+  const s = BigInt(`0x${hex(Buffer.from(signature.subarray(32)).reverse())}`)
+  return Buffer.concat([signature.subarray(0, 32), littleEndian(s + L)])
+}
+
+const pssWithoutSalt = (input: Buffer, key: KeyPair): Buffer =>
+  nodeSign('sha256', input, { key: key.privateKey, padding: constants.RSA_PKCS1_PSS_PADDING, saltLength: 0 })
+
+type FlightCase = readonly [
+  short: Short,
+  name: string,
+  faults: Faults,
+  setup?: Setup,
+  more?: Partial<PuppetOptions>
+]
+
+/** What both flights have in common. `role` is the sender's. */
+function flightCases(role: 'initiator' | 'responder', owner: NamedKey, rsaOwner: NamedKey): FlightCase[] {
+  const other = role === 'initiator' ? 'responder' : 'initiator'
+  const lead = role === 'responder' ? bytes('01 01 01') : NONE // want and sigs
+  const identity = (alg: number, key: Buffer) => (): Buffer =>
+    Buffer.concat([lead, integer(1, alg), vector(key), integer(4, 65_536)])
+  const key = owner.raw.bytes
+  const modulus = rsaOwner.raw.bytes
+  const sign = (input: Buffer): Buffer => signatureOf(owner.privateKey, input)
+  const join = (all: readonly Buffer[]): Buffer => Buffer.concat(all)
+  return [
+    ['UNEXPECTED', 'kind 02', { inner: () => innerOf(2, MESSAGES, 2048) }],
+    ['UNEXPECTED', 'kind 42', { inner: () => innerOf(0x42, NONE, 2048) }],
+    ['UNEXPECTED', 'an inner of 2,047 bytes', { inner: less }],
+    ['OVERFLOW', 'an inner of 2,049 bytes', { inner: more }],
+    ['UNEXPECTED', 'an inner without padding', { inner: inner => innerOf(1, inner.subarray(0, 200)) }],
+    ['BAD_RECORD', 'an inner of zeros', { inner: () => Buffer.alloc(2048) }],
+    ['UNEXPECTED', 'no messages', { content: () => NONE }],
+    ['UNEXPECTED', 'no identity', { content: all => join(all.slice(1)) }],
+    ['UNEXPECTED', 'no Finished', { content: all => join(all.slice(0, -1)) }],
+    ['UNEXPECTED', 'its messages reversed', { content: all => join([...all].reverse()) }],
+    ['UNEXPECTED', 'its messages twice', { content: all => join([...all, ...all]) }],
+    ['UNEXPECTED', 'an Accept behind it', { content: all => join([...all, message(7, NONE)]) }],
+    ['DECODE', 'one byte behind it', { content: all => more(join(all)) }],
+    ['DECODE', 'an unknown algorithm for its key', { identity: identity(3, key) }],
+    ['DECODE', 'a key without an algorithm', { identity: identity(0, key) }],
+    ['DECODE', 'a key of 513 bytes', { identity: identity(2, Buffer.alloc(513, 0x81)) }],
+    ['DECODE', 'a byte behind the identity', { identity: more }],
+    ['BAD_KEY', 'an RSA modulus said to be Ed25519', { identity: identity(1, modulus) }],
+    ['BAD_KEY', 'an Ed25519 key said to be RSA', { identity: identity(2, key) }],
+    [
+      'BAD_KEY',
+      'an Ed25519 key of small order',
+      { identity: identity(1, put(0, bytes('01'))(Buffer.alloc(32))) }
+    ],
+    ['BAD_KEY', 'an Ed25519 key with y = p', { identity: identity(1, bytes(`ed${'ff'.repeat(30)}7f`)) }],
+    ['BAD_KEY', 'an even modulus', { identity: identity(2, Buffer.concat([less(modulus), bytes('02')])) }],
+    [
+      'BAD_KEY',
+      'a modulus with a leading zero',
+      { identity: identity(2, Buffer.concat([bytes('00'), modulus])) }
+    ],
+    ['BAD_KEY', 'a modulus of 255 bytes', { identity: identity(2, modulus.subarray(1)) }],
+    ['UNEXPECTED', 'an identity without a proof', { signature: () => null }],
+    ['UNEXPECTED', 'a proof without an identity', { signature: () => Buffer.alloc(64) }, ANONYMOUS],
+    ['BAD_SIGNATURE', 'an empty signature', { signature: () => NONE }],
+    ['BAD_SIGNATURE', 'a flipped bit of the signature', { signature: input => flipped(sign(input), 9) }],
+    ['BAD_SIGNATURE', 'S + L in the signature', { signature: input => malleated(sign(input)) }],
+    ['BAD_SIGNATURE', 'a byte behind the signature', { signature: input => more(sign(input)) }],
+    ['BAD_SIGNATURE', "another's signature", { signature: input => signatureOf(MALLORY.privateKey, input) }],
+    [
+      'BAD_SIGNATURE',
+      "a signature in the other role's context",
+      { signature: input => sign(signed(other, input.subarray(-32))) }
+    ],
+    [
+      'BAD_SIGNATURE',
+      'a signature of another transcript',
+      { signature: input => sign(flipped(input, 8 * 90)) }
+    ],
+    ['BAD_SIGNATURE', 'PSS without a salt', { signature: input => pssWithoutSalt(input, rsaOwner) }, RSA],
+    [
+      'BAD_SIGNATURE',
+      'PKCS#1 v1.5',
+      { signature: input => nodeSign('sha256', input, rsaOwner.privateKey) },
+      RSA
+    ],
+    ['DECODE', 'a signature of 513 bytes', { proof: () => vector(Buffer.alloc(513)) }],
+    ['DECODE', 'a byte behind the proof', { proof: more }],
+    ['BAD_FINISHED', 'a flipped bit of Finished', { finished: flipFirst }],
+    ['BAD_FINISHED', 'a flipped bit of Finished, anonymous', { finished: flipFirst }, ANONYMOUS],
+    ['BAD_FINISHED', 'a Finished of 31 bytes', { finished: less }],
+    ['BAD_FINISHED', 'a Finished of 33 bytes', { finished: more }],
+    [
+      'BAD_SIGNATURE',
+      'a bad signature and a bad Finished',
+      { signature: () => Buffer.alloc(64), finished: less }
+    ]
+  ]
+}
+
+function negativeM3(): NegativeVector[] {
+  const own: FlightCase[] = [
+    ['DECODE', 'want 3', { identity: put(0, bytes('03')) }],
+    [
+      'DECODE',
+      'no signature algorithms',
+      { identity: body => Buffer.concat([bytes('01 00'), body.subarray(4)]) }
+    ],
+    [
+      'DECODE',
+      'an algorithm twice',
+      { identity: body => Buffer.concat([bytes('01 02 01 01'), body.subarray(4)]) }
+    ],
+    ['NOTHING_IN_COMMON', "no algorithm for the initiator's key", {}, MUTUAL, { sigs: [2] }],
+    ['IDENTITY_REQUIRED', 'want 2, to an anonymous initiator', {}, RESPONDER_ONLY, { want: 2 }]
+  ]
+  const forged = [...flightCases('responder', BOB, RSA_BOB), ...own].map(
+    ([short, name, faults, setup = MUTUAL, options]) => {
+      const responder = responderOf(setup, faults, options)
+      responder.m2(run(setup).records.M1)
+      const vector = refused(setup, 'initiator', short, { name, place: 'M3', record: hex(responder.m3()) })
+      // These two are found after the trust policy was asked.
+      return { ...vector, asked: short === 'NOTHING_IN_COMMON' || short === 'IDENTITY_REQUIRED' }
+    }
+  )
+  const { responder, records } = run(MUTUAL)
+  const fresh = responderOf(MUTUAL)
+  fresh.m2(records.M1)
+  const whole = (name: string, short: Short, sent: Buffer): NegativeVector =>
+    refused(MUTUAL, 'initiator', short, { name, place: 'M3', record: hex(sent) })
+  return [
+    ...forged,
+    whole('M2 again', 'UNEXPECTED', records.M2),
+    whole('an alert in clear', 'UNEXPECTED', record(0xe3, bytes('06'))),
+    whole('an application record', 'UNEXPECTED', responder.m5()),
+    whole('a sealed alert: authentication failed', 'REJECTED', fresh.alert(6)),
+    whole("another handshake's M3", 'BAD_RECORD', run(ANONYMOUS).records.M3)
+  ]
+}
+
+function negativeM4(): NegativeVector[] {
+  const own: FlightCase[] = [
+    ['UNEXPECTED', 'an identity that was not asked for', {}, RESPONDER_ONLY, { identity: ALICE }],
+    [
+      'BAD_SIGNATURE',
+      'an identity that was not asked for, with a bad signature',
+      { signature: () => Buffer.alloc(64) },
+      RESPONDER_ONLY,
+      { identity: ALICE }
+    ],
+    [
+      'IDENTITY_REQUIRED',
+      'no identity where one is required',
+      { signature: () => null },
+      MUTUAL,
+      { identity: null }
+    ],
+    [
+      'BAD_FINISHED',
+      'no identity where one is required, with a bad Finished',
+      { signature: () => null, finished: flipFirst },
+      MUTUAL,
+      { identity: null }
+    ]
+  ]
+  const forged = [...flightCases('initiator', ALICE, RSA_ALICE), ...own].map(
+    ([short, name, faults, setup = MUTUAL, options]) => {
+      const { M2, M3 } = run(setup).records
+      const signing = options?.identity ? stable(ALICE) : {}
+      const initiator = initiatorOf(setup, { ...signing, ...faults }, options)
+      initiator.m1()
+      initiator.takeM2(M2)
+      initiator.takeM3(M3)
+      return refused(setup, 'responder', short, { name, place: 'M4', record: hex(initiator.m4()) })
+    }
+  )
+  const { initiator, records } = run(MUTUAL)
+  const fresh = initiatorOf(MUTUAL)
+  fresh.m1()
+  fresh.takeM2(records.M2)
+  const whole = (name: string, short: Short, sent: Buffer): NegativeVector =>
+    refused(MUTUAL, 'responder', short, { name, place: 'M4', record: hex(sent) })
+  return [
+    ...forged,
+    whole('M1 again', 'UNEXPECTED', records.M1),
+    whole("the responder's own M3", 'BAD_RECORD', records.M3),
+    whole('early data', 'UNEXPECTED', initiator.open.outbound.seal(innerOf(2, MESSAGES))),
+    whole('an alert in clear: unexpected', 'PEER_ALERT', record(0xe3, bytes('01'))),
+    whole('a sealed alert: an identity is required', 'REJECTED', fresh.alert(7)),
+    whole("another handshake's M4", 'BAD_RECORD', run(ANONYMOUS).records.M4)
+  ]
+}
+
+function negativeM5(): NegativeVector[] {
+  const accept = innerOf(1, message(7, NONE))
+  const cases: [Short, string, (responder: ResponderPuppet) => Buffer][] = [
+    ['UNEXPECTED', 'an Accept with a body', it => it.m5(innerOf(1, message(7, bytes('00'))))],
+    ['UNEXPECTED', 'two Accepts', it => it.m5(innerOf(1, bytes('070000 070000')))],
+    ['UNEXPECTED', 'a flight without messages', it => it.m5(innerOf(1, NONE))],
+    ['UNEXPECTED', 'another message', it => it.m5(innerOf(1, message(3, Buffer.alloc(32))))],
+    ['UNEXPECTED', 'messages', it => it.m5(innerOf(2, MESSAGES))],
+    ['UNEXPECTED', 'a close', it => it.m5(innerOf(5, CLOSE))],
+    ['UNEXPECTED', 'an alert under application keys', it => it.m5(innerOf(5, bytes('06')))],
+    ['DECODE', 'an Accept that is cut', it => it.m5(innerOf(1, bytes('0700')))],
+    ['BAD_RECORD', 'an inner of zeros', it => it.m5(Buffer.alloc(4))],
+    ['UNEXPECTED', "an Accept under the handshake's keys", it => it.handshake.outbound.seal(accept)],
+    ['BAD_RECORD', "an Accept under the initiator's keys", it => it.open.inbound.seal(accept)],
+    ['BAD_RECORD', 'an Accept at sequence 1', it => (it.m5(), it.m5())],
+    ['REJECTED', 'a sealed alert: authentication failed', it => it.alert(6)],
+    ['REJECTED', 'a sealed alert: an identity is required', it => it.alert(7)],
+    ['PEER_ALERT', 'a sealed alert: a limit', it => it.alert(9)],
+    ['DECODE', 'a sealed alert of two bytes', it => it.alert(6, 6)],
+    ['DECODE', 'a sealed alert that is unknown', it => it.alert(200)],
+    ['UNEXPECTED', 'an alert in clear', () => record(0xe3, bytes('06'))]
+  ]
+  return cases.map(([short, name, make]) => {
+    const { M1, M4 } = run(MUTUAL).records
+    const responder = responderOf(MUTUAL)
+    responder.m2(M1)
+    responder.m3()
+    responder.takeM4(M4)
+    return refused(MUTUAL, 'initiator', short, { name, place: 'M5', record: hex(make(responder)) })
+  })
+}
+
+/** Flips in sealed records, and records that are genuine and come at the wrong time; under every suite. */
+function negativeRecords(): NegativeVector[] {
+  return SUITES.flatMap(([, short]) => {
+    const setup = named(`mutual, Ed25519, ${short}`)
+    const made = run(setup)
+    const after = afterwards(made)
+    const whole = [
+      ['M3', 'initiator', made.records.M3],
+      ['M4', 'responder', made.records.M4],
+      ['M5', 'initiator', made.records.M5],
+      [0, 'responder', bytes(after[0]?.record ?? '')],
+      [1, 'initiator', bytes(after[1]?.record ?? '')]
+    ] as const
+    const flips = whole.flatMap(([place, to, genuine]) =>
+      [
+        ['first bit of the ciphertext', 32],
+        ['last bit of the tag', genuine.length * 8 - 1]
+      ].map(([name, bit]) => {
+        const sent = hex(flipped(genuine, Number(bit)))
+        return refused(setup, to, 'BAD_RECORD', { name: `the ${name} flipped`, place, record: sent })
+      })
+    )
+    const again = (
+      to: 'initiator' | 'responder',
+      place: number,
+      sent: string,
+      name: string
+    ): NegativeVector => refused(setup, to, 'BAD_RECORD', { name, place, record: sent })
+    return [
+      ...flips,
+      again('responder', 2, after[0]?.record ?? '', 'a record again'),
+      again('responder', 0, after[2]?.record ?? '', 'a record too early'),
+      again('responder', 0, after[1]?.record ?? '', "the responder's own record"),
+      again('initiator', 1, hex(made.records.M5), 'Accept again')
+    ]
+  })
+}
+
+export const negativeFile = (): NegativeFile => ({
+  about:
+    'Records that have to be refused, each in the place of one of a handshake of handshake.json. See README.md.',
+  vectors: [
+    ...negativeM1(),
+    ...negativeM2(),
+    ...negativeM3(),
+    ...negativeM4(),
+    ...negativeM5(),
+    ...negativeRecords()
+  ]
+})
+
+/** The files' text. */
+export const asText = (file: HandshakeFile | NegativeFile): string => `${JSON.stringify(file, null, 1)}\n`
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  writeFileSync(HANDSHAKE, asText(handshakeFile()))
+  writeFileSync(NEGATIVE, asText(negativeFile()))
+}
