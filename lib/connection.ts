@@ -4,6 +4,7 @@
 
 import { errorMonitor } from 'node:events'
 import type { Duplex } from 'node:stream'
+import { MAX_EXPORT_BYTES } from './constants.ts'
 import { ALERT, alertError, alertFor, type Phase, StalkError } from './errors.ts'
 import { endWithReader } from './half-open.ts'
 import type { Session } from './handshake/handshake.ts'
@@ -89,7 +90,7 @@ export class Connection<In = unknown, Out = unknown> extends MessageStream<In> {
       },
       control: frame => this.#onControl(frame),
       sealed: messages => this.#outbox.sealed(messages),
-      fault: error => this.destroy(error),
+      fault: error => this.destroy(this.#inPhase(error)),
       ended: () => this.#onEnded()
     })
     this.#outbox = new Outbox({
@@ -147,11 +148,14 @@ export class Connection<In = unknown, Out = unknown> extends MessageStream<In> {
   }
 
   /**
-   * `length` bytes, at most 8,160, that both ends of this connection can compute and nobody else
-   * (RFC 8446, section 7.5). Throws ERR_STALK_NOT_READY before `secure`.
+   * `length` bytes, 1 to 8,160, that both ends of this connection can compute and nobody else (RFC 8446, section
+   * 7.5). Throws ERR_STALK_NOT_READY before `secure`, ERR_STALK_INVALID_OPTION for another length.
    */
   exportKeyingMaterial(label: string, context: string | Uint8Array, length: number): Buffer {
     if (!this.#session) throw new StalkError('ERR_STALK_NOT_READY', 'no keys are agreed yet; wait for ready')
+    if (!Number.isInteger(length) || length < 1 || length > MAX_EXPORT_BYTES) {
+      throw new StalkError('ERR_STALK_INVALID_OPTION', `length must be from 1 to ${MAX_EXPORT_BYTES} bytes`)
+    }
     return this.#session.exporter.export(Buffer.from(label), Buffer.from(context as string), length)
   }
 
@@ -374,6 +378,13 @@ export class Connection<In = unknown, Out = unknown> extends MessageStream<In> {
   get #phase(): Phase {
     if (!this.#session) return 'handshake'
     return this.#goodbyeSent || this.#goodbyeReceived ? 'closing' : 'open'
+  }
+
+  /** The codecs do not know how far a connection has come. */
+  #inPhase(error: StalkError): StalkError {
+    const phase = this.#phase
+    if (error.phase !== 'open' || phase === 'open') return error
+    return new StalkError(error.code, error.message, { phase, cause: error.cause })
   }
 
   /** Once our goodbye is out, silence of the peer has a limit; a reader of ours that is slow has none. */

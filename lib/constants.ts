@@ -62,6 +62,9 @@ export const MAX_BIGINT_BYTES = 1_024
 /** The largest value of `maxMessage`, in bytes (a u32). */
 export const MAX_U32 = 0xffff_ffff
 
+/** The most that the exporter gives for a label and a context: 255 blocks of HKDF, in bytes. */
+export const MAX_EXPORT_BYTES = 255 * 32
+
 /** Records under one key: from the first figure on a new key is due, at the second the record is refused. */
 export const SOFT_LIMIT_RECORDS = 2 ** 22
 export const HARD_LIMIT_RECORDS = 2 ** 24

@@ -108,6 +108,7 @@ function misused(): never {
 export class Handshake {
   readonly #half: Half
   #next: Next = { expect: 'Start', clear: {} }
+  #started = false
 
   constructor(half: Half) {
     this.#half = half
@@ -129,19 +130,26 @@ export class Handshake {
   }
 
   start(): Step {
+    if (this.#started) misused()
+    this.#started = true
     return this.#advance(this.#half.next())
   }
 
   receive(received: Received): Step {
-    return this.#advance(this.#half.next({ received }))
+    return this.#answer({ received })
   }
 
   signed(signature: Buffer): Step {
-    return this.#advance(this.#half.next({ signature }))
+    return this.#answer({ signature })
   }
 
   accepted(): Step {
-    return this.#advance(this.#half.next({ accepted: true }))
+    return this.#answer({ accepted: true })
+  }
+
+  #answer(answer: Answer): Step {
+    if (!this.#started) misused() // what is handed to a generator that has not begun is dropped
+    return this.#advance(this.#half.next(answer))
   }
 
   get #waiting(): string {

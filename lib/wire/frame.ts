@@ -14,7 +14,7 @@ import { StalkError } from '../errors.ts'
 export interface Frame {
   readonly type: number
   readonly body: Buffer
-  /** Header and body as one, where its maker had to join them anyway. */
+  /** Header and body as one, where its maker had to join them anyway; it is what goes on the wire then. */
   readonly wire?: Buffer
 }
 
@@ -79,18 +79,18 @@ export class Deframer {
   }
 
   #readHeader(): boolean {
-    if (this.#headerFill === HEADER_BYTES) return true
+    if (this.#headerFill === HEADER_BYTES) return this.#checkLength()
     if (this.#headerFill === 0 && this.#chunk.length > 0) this.#cap = this.#admit(this.#chunk.readUInt8(0))
     const taken = this.#chunk.copy(this.#header, this.#headerFill)
     this.#headerFill += taken
     this.#chunk = this.#chunk.subarray(taken)
     if (this.#headerFill < HEADER_BYTES) return false
-    this.#checkLength(this.#header.readUIntBE(1, 3))
-    return true
+    return this.#checkLength()
   }
 
-  #checkLength(length: number): void {
-    if (length <= this.#cap) return
+  #checkLength(): true {
+    const length = this.#header.readUIntBE(1, 3)
+    if (length <= this.#cap) return true
     throw new StalkError(
       'ERR_STALK_OVERFLOW',
       `a record announces ${length} bytes; the limit here is ${this.#cap}`

@@ -117,8 +117,8 @@ export class Opener {
   }
 
   /**
-   * What is in a record. Throws ERR_STALK_BAD_RECORD, with one text for every reason, if it does not open;
-   * nothing has changed then.
+   * What is in a record. Throws ERR_STALK_BAD_RECORD, with one text for every reason, if it does not open. A record
+   * that is not genuine has changed nothing then.
    */
   open({ type, body }: Frame): Inner & { readonly innerBytes: number } {
     const innerBytes = body.length - this.#tagBytes

@@ -424,10 +424,13 @@ t.test('before it was started a machine admits nothing', async t => {
   }
 })
 
-t.test('starting twice is misuse', async t => {
+t.test('starting twice, or not at all, is misuse', async t => {
   const { machine } = initiatorEnd()
   machine.start()
-  t.throws(() => machine.start(), misused, { todo: 'lib: a TypeError without a code' })
+  t.throws(() => machine.start(), misused)
+  for (const end of [initiatorEnd(), responderEnd()]) {
+    t.throws(() => end.machine.accepted(), misused)
+  }
 })
 
 t.test('what each state admits in clear, and how much of it', async t => {
