@@ -1,0 +1,58 @@
+// Trust policies: what each way of naming a peer lets in, and what it says when it does not.
+
+import t from 'tap'
+import { Identity } from '../../lib/identity/identity.ts'
+import { type Peer, policyOf } from '../../lib/trust/policy.ts'
+
+const alice = await Identity.generate({ type: 'ed25519' })
+const bob = await Identity.generate({ type: 'ed25519' })
+
+t.test('a peer is named by identity, fingerprint, list or function', async t => {
+  for (const peer of [
+    alice,
+    alice.fingerprint,
+    [bob, alice.fingerprint],
+    (p: Identity | null) => p?.equals(alice) === true
+  ]) {
+    const policy = policyOf(peer as Peer, undefined)
+    t.equal(policy.verifies, true)
+    t.equal(policy.said, true)
+    await t.resolves(policy.decide(alice))
+    await t.rejects(policy.decide(await Identity.generate({ type: 'ed25519' })), {
+      code: typeof peer === 'function' ? 'ERR_STALK_UNAUTHORIZED' : 'ERR_STALK_PEER_MISMATCH'
+    })
+  }
+})
+
+t.test('nobody named lets anyone in, and says whether that was meant', async t => {
+  for (const [peer, said] of [
+    [undefined, false],
+    ['anyone', true]
+  ] as const) {
+    const policy = policyOf(peer, undefined)
+    t.match(policy, { verifies: false, said })
+    await t.resolves(policy.decide(null))
+    await t.resolves(policy.decide(bob))
+  }
+})
+
+t.test('peer and authorize must both agree', async t => {
+  const asked: unknown[] = []
+  const policy = policyOf(alice, peer => {
+    asked.push(peer)
+    return false
+  })
+  await t.rejects(policy.decide(bob), { code: 'ERR_STALK_PEER_MISMATCH' })
+  t.same(asked, [], 'who fails the pin is not asked about')
+  await t.rejects(policy.decide(alice), { code: 'ERR_STALK_UNAUTHORIZED', message: /is not authorized/ })
+})
+
+t.test('what is no way to name a peer is refused at once', async t => {
+  for (const peer of ['SHA256:short', '', 'everyone', 1, null, {}, [], [alice, 'x']]) {
+    t.throws(() => policyOf(peer as Peer, undefined), {
+      code: 'ERR_STALK_INVALID_OPTION',
+      message: /^option peer: /,
+      phase: 'setup'
+    })
+  }
+})
