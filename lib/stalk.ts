@@ -12,7 +12,7 @@ import { initiator } from './handshake/initiator.ts'
 import { WANT } from './handshake/messages.ts'
 import { responder } from './handshake/responder.ts'
 import { Identity } from './identity/identity.ts'
-import { type Config, configOf, type StalkOptions } from './options.ts'
+import { type Config, checkNames, configOf, OPTION_NAMES, type StalkOptions } from './options.ts'
 import type { Schema, Validated } from './schema.ts'
 import { securityOf } from './security.ts'
 import { Wrapped } from './wrapped.ts'
@@ -49,7 +49,9 @@ function wrap<S extends Schema, Out = unknown>(
   options: WrapOptions & { schema: S }
 ): Wrapped<Validated<S>, Out>
 function wrap<In = unknown, Out = unknown>(options?: WrapOptions): Wrapped<In, Out>
-function wrap<In, Out>({ transport, ...options }: WrapOptions = {}): Wrapped<In, Out> {
+function wrap<In, Out>(given: WrapOptions = {}): Wrapped<In, Out> {
+  checkNames(given, WRAP_NAMES)
+  const { transport, ...options } = given
   const { allowHalfOpen } = configOf({} as Duplex, { ...options, role: options.role ?? 'initiator' })
   if (transport) checkDuplex(transport)
   return new Wrapped<In, Out>(
@@ -61,6 +63,8 @@ function wrap<In, Out>({ transport, ...options }: WrapOptions = {}): Wrapped<In,
     { allowHalfOpen, transport }
   )
 }
+
+const WRAP_NAMES = new Set([...OPTION_NAMES, 'transport'])
 
 export const stalk = Object.assign(open, { wrap })
 

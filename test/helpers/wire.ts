@@ -4,8 +4,14 @@
 import { Duplex } from 'node:stream'
 import { type Connection, Identity, type StalkOptions, stalk } from '../../lib/index.ts'
 
-/** What becomes of a chunk that begins at offset `at`: itself, others in its place, or the end of the wire. */
-export type Tamper = (chunk: Buffer, at: number) => Buffer | 'cut' | 'reset'
+/** An orderly end of the transport, or a failure of it. */
+export type Ending = 'cut' | 'reset'
+
+/** What becomes of a chunk that begins at offset `at`: what is passed on in its place, and how the wire ends then. */
+export type Tamper = (
+  chunk: Buffer,
+  at: number
+) => Buffer | { readonly last: Buffer; readonly ending: Ending }
 
 export const asItIs: Tamper = chunk => chunk
 
@@ -19,16 +25,11 @@ export const flip =
     return changed
   }
 
-/** Lets so many bytes through and then ends the wire: `cut` as an orderly end of the transport, `reset` not. */
-export function cutAt(offset: number, how: 'cut' | 'reset' = 'cut'): Tamper {
-  let ended = false
-  return (chunk, at) => {
-    if (ended || at >= offset) return how
-    if (at + chunk.length <= offset) return chunk
-    ended = true
-    return chunk.subarray(0, offset - at)
-  }
-}
+/** Lets so many bytes through and then ends the wire. */
+export const cutAt =
+  (offset: number, ending: Ending = 'cut'): Tamper =>
+  (chunk, at) =>
+    at + chunk.length < offset ? chunk : { last: chunk.subarray(0, offset - at), ending }
 
 class End extends Duplex {
   other: End | null = null
@@ -53,20 +54,24 @@ class End extends Duplex {
   }
 
   override _write(chunk: Buffer, _encoding: BufferEncoding, done: () => void): void {
-    const passed = this.#cut ? 'cut' : this.#tamper(chunk, this.#at)
+    if (this.#cut) return done()
+    const passed = this.#tamper(chunk, this.#at)
     this.#at += chunk.length
-    if (passed === 'reset') {
-      const error = Object.assign(new Error('read ECONNRESET'), { code: 'ECONNRESET' })
-      this.other?.destroy(error)
-      return void this.destroy(error)
-    }
-    if (passed === 'cut') {
-      if (!this.#cut) this.other?.push(null)
-      this.#cut = true
-      return done()
-    }
+    if (!Buffer.isBuffer(passed)) return this.#end(passed.last, passed.ending, done)
     if (this.other?.push(passed)) done()
     else this.#waiting = done
+  }
+
+  #end(last: Buffer, ending: Ending, done: () => void): void {
+    this.#cut = true
+    if (last.length > 0) this.other?.push(last)
+    if (ending === 'cut') {
+      this.other?.push(null)
+      return done()
+    }
+    const error = Object.assign(new Error('read ECONNRESET'), { code: 'ECONNRESET' })
+    this.other?.destroy(error)
+    this.destroy(error)
   }
 
   override _final(done: () => void): void {

@@ -1,0 +1,48 @@
+// Control records: their bytes, and what is refused.
+
+import t from 'tap'
+import { KIND } from '../../lib/constants.ts'
+import { ALERT } from '../../lib/errors.ts'
+import { alertRecord, closeRecord, decodeControl, finalPong } from '../../lib/wire/control.ts'
+
+const hex = (text: string): Buffer => Buffer.from(text, 'hex')
+
+t.test('the bytes of every control record', async t => {
+  t.same(alertRecord(ALERT.badRecord), { type: KIND.alert, body: hex('02') })
+  t.same(closeRecord(258), { type: KIND.alert, body: hex('000000000000000102') })
+  t.same(finalPong(3), { type: KIND.pong, body: hex('00000000000000000000000000000003') })
+})
+
+t.test('what is encoded is decoded', async t => {
+  t.same(decodeControl(closeRecord(2 ** 40)), { name: 'close', received: 2 ** 40 })
+  t.same(decodeControl(finalPong(7)), { name: 'pong', received: 7 })
+  t.same(decodeControl(alertRecord(ALERT.limit)), { name: 'alert', code: 9 })
+})
+
+t.test('a malformed control record is refused', async t => {
+  const malformed: [number, string, RegExp][] = [
+    [KIND.alert, '', /alert of 0 bytes/],
+    [KIND.alert, '00', /alert of 1 bytes/],
+    [KIND.alert, '0202', /alert of 2 bytes/],
+    [KIND.alert, '0000000000000001', /alert of 8 bytes/],
+    [KIND.alert, '00ffffffffffffffff', /count of 18446744073709551615/],
+    [KIND.pong, '0000000000000000', /pong of 8 bytes/],
+    [KIND.pong, '0000000000000000ffffffffffffffff', /count of/]
+  ]
+  for (const [type, body, message] of malformed) {
+    t.throws(() => decodeControl({ type, body: hex(body) }), { code: 'ERR_STALK_DECODE', message })
+  }
+})
+
+t.test('a pong that answers a ping, and every kind that is not in this version, have no place', async t => {
+  t.throws(() => decodeControl({ type: KIND.pong, body: hex('01'.padEnd(32, '0')) }), {
+    code: 'ERR_STALK_UNEXPECTED',
+    message: /answers no ping/
+  })
+  for (const type of [KIND.keyUpdate, KIND.ticket, KIND.ping, KIND.shapes, 0x0b, 0xff]) {
+    t.throws(() => decodeControl({ type, body: hex('00') }), {
+      code: 'ERR_STALK_UNEXPECTED',
+      message: /no place/
+    })
+  }
+})
