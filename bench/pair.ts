@@ -103,10 +103,9 @@ export function overLoopback(work: Work): Promise<Sample> {
 }
 
 async function carry(listener: Worker, connector: Worker, messages: number): Promise<Sample> {
-  const [received, sent] = await Promise.all([
-    listener.ask({ run: messages }),
-    connector.ask({ run: messages })
-  ])
+  await listener.ask({ expect: messages })
+  const sent = await connector.ask({ run: messages })
+  const received = await listener.ask({ usage: true })
   const { cpu } = await connector.ask({ usage: true })
   return {
     wall: (given(received.at) - given(sent.at)) / 1_000 / messages,

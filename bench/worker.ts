@@ -8,9 +8,14 @@ import { loadSubject, type SubjectName } from './subjects/index.ts'
 
 export type Role = 'listener' | 'connector' | 'alone'
 
-/** `run`: carry so many messages. `finish`: say goodbye, or wait for the other's. */
+/**
+ * `expect`: be ready for so many messages; only when the receiver has answered may the sender begin. `run`: send
+ * them, or encode and decode them. `usage`: what it took; the receiver answers when it has all. `finish`: say
+ * goodbye, or wait for the other's.
+ */
 export type Request =
   | { readonly open: Opening }
+  | { readonly expect: number }
   | { readonly run: number }
   | { readonly usage: true }
   | { readonly finish: true }
@@ -95,6 +100,7 @@ class Receiver {
   readonly #meter = new Meter()
   #total = 0
   #awaited = 0
+  #complete: Promise<Reply> = Promise.resolve({})
   #done: (reply: Reply) => void = () => {}
 
   constructor({ inbound }: Channel, payload: Payload) {
@@ -107,15 +113,22 @@ class Receiver {
     return this.#total
   }
 
-  run(count: number): Promise<Reply> {
-    this.#awaited = this.#total + count
-    this.#meter.start()
-    return new Promise(resolve => {
+  /** From here on the clock of the CPU runs. */
+  expect(count: number): void {
+    this.#complete = new Promise(resolve => {
       this.#done = resolve
     })
+    this.#awaited = this.#total + count
+    this.#meter.start()
+  }
+
+  /** Fulfilled when all have come. */
+  get complete(): Promise<Reply> {
+    return this.#complete
   }
 
   #onMessage(message: unknown): void {
+    if (this.#total === this.#awaited) fail('a message that was not asked for')
     if (!this.#payload.is(this.#total, message)) fail(`message ${this.#total} is not what was sent`)
     this.#total += 1
     if (this.#total === this.#awaited) this.#done({ at: now(), cpu: this.#meter.read() })
@@ -127,7 +140,8 @@ async function listener(transport: Transport, payload: Payload, { own }: Opening
   const receiver = accepted.then(channel => new Receiver(channel, payload))
   const end: End = async request => {
     const open = await receiver
-    if ('run' in request) return open.run(request.run)
+    if ('usage' in request) return open.complete
+    if ('expect' in request) open.expect(request.expect)
     if (!('finish' in request)) return {}
     await open.ended
     return { total: open.total }
