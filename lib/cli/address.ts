@@ -1,0 +1,71 @@
+// Where to connect to, or to listen: what the command line says, and what goes wrong there, in words. Knows hosts,
+// ports and socket paths.
+
+import { type Address, StalkError } from '../index.ts'
+import { type Args, usage } from './args.ts'
+import { CommandError, EXIT } from './exit.ts'
+
+/** This machine alone, at both ends: who wants more says so. */
+const DEFAULT_HOST = '127.0.0.1'
+
+/** [HOST:]PORT, or --path. `least`: a listener may ask for port 0. Throws a CommandError with EXIT.usage. */
+export function addressOf(args: Args, least: 0 | 1): Address {
+  const [text, ...more] = args.positionals
+  const path = args.text('path')
+  if (more.length > 0) throw usage(`one [HOST:]PORT, not also ${more.join(' ')}`)
+  if (path !== undefined && text !== undefined) throw usage(`either ${text} or --path ${path}, not both`)
+  if (path === '') throw usage('--path takes the path of a Unix socket')
+  if (path !== undefined) return { path }
+  if (text === undefined) throw usage('a [HOST:]PORT or --path SOCKET is needed')
+  return hostAndPort(text, least)
+}
+
+function hostAndPort(text: string, least: 0 | 1): Address {
+  const colon = text.lastIndexOf(':')
+  const port = text.slice(colon + 1)
+  if (!/^\d{1,5}$/.test(port) || Number(port) > 65_535 || Number(port) < least) {
+    throw usage(`${text} is no [HOST:]PORT: a port is a number from ${least} to 65535`)
+  }
+  const host = colon < 0 ? DEFAULT_HOST : text.slice(0, colon)
+  const bracketed = /^\[(.*)\]$/.exec(host)?.[1]
+  if (bracketed === undefined && host.includes(':')) {
+    throw usage(`${text} is no [HOST:]PORT: an IPv6 address stands in brackets, as in [::1]:4000`)
+  }
+  return { host: bracketed ?? (host || DEFAULT_HOST), port: Number(port) }
+}
+
+export function textOf({ host = DEFAULT_HOST, port, path }: Address): string {
+  return path ?? `${host.includes(':') ? `[${host}]` : host}:${port}`
+}
+
+const systemCode = (error: unknown): string => String((error as NodeJS.ErrnoException | undefined)?.code)
+
+/** Why nothing can listen there. `error` is node's. */
+export function cannotListen(error: unknown, address: Address): unknown {
+  if (error instanceof StalkError) return error
+  const where = textOf(address)
+  const host = address.host ?? ''
+  const words: Record<string, string> = {
+    EADDRINUSE: address.path ? `${where} is in use, or was left behind by somebody` : `${where} is in use`,
+    EACCES: `no permission to listen on ${where}`,
+    EADDRNOTAVAIL: `${host} is not an address of this machine`,
+    ENOTFOUND: `no such host: ${host}`,
+    EAI_AGAIN: `cannot look up ${host}: no name service answers`
+  }
+  const text = words[systemCode(error)] ?? `cannot listen on ${where}: ${(error as Error).message}`
+  return new CommandError(EXIT.unreachable, text)
+}
+
+/** Why nothing answers there, in plainer words than the system's, where there are any. */
+export function cannotConnect(error: unknown, address: Address): unknown {
+  if (!(error instanceof StalkError) || error.code !== 'ERR_STALK_CONNECT') return error
+  const where = textOf(address)
+  const host = address.host ?? ''
+  const words: Record<string, string> = {
+    ECONNREFUSED: `connection refused: nobody listens on ${where}`,
+    ENOENT: `no such socket: ${where}`,
+    ENOTFOUND: `no such host: ${host}`,
+    EAI_AGAIN: `cannot look up ${host}: no name service answers`
+  }
+  return new CommandError(EXIT.unreachable, words[systemCode(error.cause)] ?? error.message, [], error)
+}

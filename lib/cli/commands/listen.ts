@@ -1,0 +1,195 @@
+// `stalk listen`: shows each message as it arrives, who sent it, and how each connection ended. Knows connections
+// and their order; how they are shown is words.ts's.
+
+import { once } from 'node:events'
+import type { AddressInfo, Socket } from 'node:net'
+import { type Address, type Connection, type Identity, type Listener, listener } from '../../index.ts'
+import { addressOf, cannotListen, textOf } from '../address.ts'
+import type { Args } from '../args.ts'
+import type { Command } from '../command.ts'
+import { ReaderGone, type SIGNAL_EXIT } from '../exit.ts'
+import { explain } from '../explain.ts'
+import { described, expected, namedIdentity, requireDefault, WHO_WE_ARE } from '../keys.ts'
+import { PROTOCOL, protocolOf } from '../protocol.ts'
+import type { Shell } from '../shell.ts'
+import { toTagged } from '../tagged.ts'
+import { harmless, Terminal } from '../terminal.ts'
+import { ended, fingerprintOf, inspected, suiteOf } from '../words.ts'
+
+export const listen: Command = {
+  name: 'listen',
+  summary: 'show messages as they arrive, and who sent them',
+  usage: ['listen [HOST:]PORT [OPTIONS]', 'listen --path SOCKET [OPTIONS]'],
+  about: [
+    'Prints each message, and on stderr who connects and how each connection ends. HOST is 127.0.0.1, this machine alone, unless you say another, as in 0.0.0.0:4000; port 0 takes a free one. With --json a message is {"connection":1,"peer":"SHA256:…","message":…}, tagged as in `stalk connect --help`; the peer is null if it is anonymous.',
+    'SIGINT (Ctrl-C) and SIGTERM end the connections with a goodbye and wait for those of the peers; then the exit code is 0. A second one ends at once.'
+  ],
+  options: [
+    { name: 'path', value: 'SOCKET', text: 'a Unix socket instead of a host and a port' },
+    ...WHO_WE_ARE,
+    {
+      name: 'authorize',
+      value: 'SHA256:…|FILE',
+      multiple: true,
+      text: 'who may connect: a fingerprint or a public key file; default: anyone'
+    },
+    { name: 'require-identity', text: 'whoever connects must show a key' },
+    { name: 'once', text: 'take one connection, and end with it: the exit code is how it ended' },
+    { name: 'echo', text: 'send every message back' },
+    ...PROTOCOL
+  ],
+  run: receiveAll
+}
+
+async function receiveAll(args: Args, shell: Shell): Promise<void> {
+  const address = addressOf(args, 0)
+  const peers = await expected('authorize', args.list('authorize'))
+  const identity = await identityOf(args)
+  const listening = listener({
+    ...address,
+    ...protocolOf(args),
+    identity,
+    peer: peers.length > 0 ? peers : 'anyone',
+    requireIdentity: args.has('require-identity')
+  })
+  const reception = new Reception(listening, args, shell)
+  try {
+    await once(listening, 'listening').catch(error => {
+      throw cannotListen(error, address)
+    })
+    showListening(shell, listening, address, identity, peers)
+    await Promise.race([reception.over, shell.output.failed])
+  } catch (error) {
+    if (error instanceof ReaderGone) await reception.abort()
+    throw error
+  }
+}
+
+async function identityOf(args: Args): Promise<Identity | null> {
+  const named = await namedIdentity(args)
+  return named === undefined ? requireDefault(['--anonymous goes without']) : named
+}
+
+function showListening(
+  { voice }: Shell,
+  listening: Listener,
+  address: Address,
+  identity: Identity | null,
+  peers: readonly (Identity | string)[]
+): void {
+  const bound = listening.address() as AddressInfo | string
+  const where = typeof bound === 'string' ? bound : textOf({ host: bound.address, port: bound.port })
+  const facts = typeof bound === 'string' ? { path: bound } : { host: bound.address, port: bound.port }
+  const authorized = peers.map(peer => (typeof peer === 'string' ? peer : peer.fingerprint))
+  const option = identity ? `--peer ${identity.fingerprint}` : '--anyone'
+  voice.event('listening', { ...facts, identity: fingerprintOf(identity), authorized }, [
+    `listening on ${harmless(where)}`,
+    `  we:   ${described(identity)}`,
+    `  for:  ${authorized.join('\n        ') || 'anyone'}`,
+    `  to connect: stalk connect ${address.path ? '--path ' : ''}${harmless(where)} \\`,
+    `    ${option}`
+  ])
+}
+
+/** The connections of a listener. */
+class Reception {
+  /** Fulfilled when it has ended as asked; rejected with what ended the one connection of --once. */
+  readonly over: Promise<void>
+  readonly #listening: Listener
+  readonly #args: Args
+  readonly #shell: Shell
+  readonly #screen = new Terminal(process.stdout)
+  readonly #connections = new Set<Connection>()
+  #count = 0
+  #ending = false
+  #shownLast = 0
+  #failure: Error | null = null
+
+  constructor(listening: Listener, args: Args, shell: Shell) {
+    this.#listening = listening
+    this.#args = args
+    this.#shell = shell
+    listening.on('connection', (connection: Connection) => void this.#take(connection))
+    listening.on('clientError', (error: Error, socket: Socket) => this.#refused(error, socket))
+    shell.onSignal(signal => this.#end(signal))
+    this.over = new Promise((resolve, reject) => {
+      listening.on('error', reject)
+      listening.once('close', () => (this.#failure ? reject(this.#failure) : resolve()))
+    })
+    this.over.catch(() => {}) // before it listens, nobody waits for it
+  }
+
+  /** Nobody reads what arrives. */
+  async abort(): Promise<void> {
+    this.#listening.close()
+    for (const connection of this.#connections) connection.destroy()
+    await Promise.all([...this.#connections].map(connection => connection.closed))
+  }
+
+  #end(signal: keyof typeof SIGNAL_EXIT): void {
+    this.#ending = true
+    this.#listening.close()
+    const connections = this.#connections.size
+    this.#shell.voice.event('ending', { signal, connections }, `ending (${signal}); again to end at once`)
+    for (const connection of this.#connections) connection.end()
+  }
+
+  #refused(error: Error, socket: Socket): void {
+    const from = socket.remoteAddress === undefined ? 'a caller' : `${socket.remoteAddress}`
+    const { text, ...rest } = explain(error)
+    this.#shell.voice.complain('refused', { ...rest, text: `refused ${from}: ${text}` })
+  }
+
+  async #take(connection: Connection): Promise<void> {
+    if (this.#ending || (this.#args.has('once') && this.#count > 0)) return void connection.destroy()
+    this.#count += 1
+    const number = this.#count
+    this.#connections.add(connection)
+    if (this.#args.has('once')) this.#listening.close()
+    connection.on('error', () => {}) // `closed` says it
+    connection.on('messageError', error =>
+      this.#shell.voice.complain('skipped', explain(error), { connection: number })
+    )
+    this.#showConnected(number, connection)
+    await this.#receive(number, connection).catch(() => {})
+    const outcome = await connection.closed
+    this.#connections.delete(connection)
+    if (this.#args.has('once')) this.#failure = connection.errored
+    this.#shell.voice.event(
+      'ended',
+      { connection: number, ...outcome },
+      `#${number} ${harmless(ended(outcome))}`
+    )
+  }
+
+  async #receive(number: number, connection: Connection): Promise<void> {
+    const echo = this.#args.has('echo')
+    for await (const message of connection) {
+      await this.#show(number, connection, message)
+      if (echo && !connection.write(message)) await once(connection, 'drain')
+    }
+    connection.end()
+  }
+
+  #showConnected(number: number, connection: Connection): void {
+    const { host, port, claimedPeerIdentity: peer } = connection
+    const from = host === undefined ? '' : ` from ${textOf({ host, port: port as number })}`
+    const facts = { connection: number, host, port, peer: fingerprintOf(peer), ...suiteOf(connection) }
+    this.#shell.voice.event('connected', facts, [`#${number} connected${from}`, `  peer: ${described(peer)}`])
+  }
+
+  #show(number: number, connection: Connection, message: unknown): Promise<void> | undefined {
+    const { output } = this.#shell
+    const peer = connection.peerIdentity
+    if (this.#args.has('json')) {
+      return output.line(
+        JSON.stringify({ connection: number, peer: fingerprintOf(peer), message: toTagged(message) })
+      )
+    }
+    const head = this.#screen.paint('bold', `#${number} ${peer?.fingerprint ?? 'anonymous'}`)
+    const isNew = this.#shownLast !== number
+    this.#shownLast = number
+    const body = inspected(message, this.#screen.lively, process.stdout.columns)
+    return output.line(isNew ? `${head}\n${body}` : body)
+  }
+}

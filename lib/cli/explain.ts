@@ -1,0 +1,55 @@
+// What went wrong, in words for a person at a terminal, with the way out where there is one. Knows errors of stalk
+// and of the system; decides nothing (exit.ts has the exit codes).
+
+import { type ErrorCode, StalkError } from '../index.ts'
+import { CommandError } from './exit.ts'
+
+export interface Explanation {
+  readonly text: string
+  /** To look it up in the README. */
+  readonly code?: string
+  /** Lines of their own. */
+  readonly hints: readonly string[]
+}
+
+export function explain(error: unknown): Explanation {
+  if (error instanceof CommandError) {
+    const { message: text, hints, cause } = error
+    return { text, hints, ...(cause instanceof StalkError && { code: cause.code }) }
+  }
+  if (!(error instanceof StalkError)) return { text: defectOf(error), hints: ['please report this'] }
+  const { text = error.message, hints = [] } = WORDS[error.code]?.(error) ?? {}
+  return { text, code: error.code, hints }
+}
+
+const defectOf = (error: unknown): string =>
+  error instanceof Error ? (error.stack ?? error.message) : String(error)
+
+type Words = (error: StalkError) => { readonly text?: string; readonly hints?: readonly string[] }
+
+const WORDS: Partial<Record<ErrorCode, Words>> = {
+  ERR_STALK_INVALID_OPTION: ({ message }) => ({ text: message.replace(/^option (suite|app)s? /, '--$1 ') }),
+  ERR_STALK_KEY_FILE_MISSING: error => ({ text: `no such file: ${pathOf(error)}` }),
+  ERR_STALK_KEY_FILE_EXISTS: error => ({
+    text: `${pathOf(error)} is there already, and is never overwritten`,
+    hints: ['--out DIR puts the keys elsewhere']
+  }),
+  ERR_STALK_PEER_MISMATCH: ({ message }) => ({
+    text: 'the peer has another key than the one you expect',
+    hints: [...clauses(message), 'find out why before you trust it: it may be somebody in between']
+  }),
+  ERR_STALK_PEER_ANONYMOUS: ({ message }) => ({
+    text: 'you expect a key and the peer has none',
+    hints: clauses(message)
+  }),
+  ERR_STALK_BAD_RECORD: ({ phase }) => ({
+    hints: phase === 'handshake' ? ['have both ends the same --app?'] : []
+  }),
+  ERR_STALK_NOTHING_IN_COMMON: () => ({ hints: ['have both ends a --suite in common?'] }),
+  ERR_STALK_HANDSHAKE_TIMEOUT: () => ({ hints: ['is it stalk that listens there?'] })
+}
+
+const clauses = (message: string): string[] => message.split('; ')
+
+const pathOf = ({ cause, message }: StalkError): string =>
+  (cause as NodeJS.ErrnoException | undefined)?.path ?? message

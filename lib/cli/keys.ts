@@ -1,0 +1,72 @@
+// Who we are and whom we expect, as the command line and the environment say it. Knows key files and fingerprints by
+// name only; what is in them is the library's.
+
+import { homedir } from 'node:os'
+import { join } from 'node:path'
+import { Identity } from '../index.ts'
+import { type Args, type Option, usage } from './args.ts'
+import { CommandError, EXIT } from './exit.ts'
+
+export const WHO_WE_ARE: readonly Option[] = [
+  {
+    name: 'identity',
+    value: 'FILE',
+    text: 'the private key to show; default: id_priv in $STALK_HOME or ~/.spack'
+  },
+  { name: 'anonymous', text: 'show no key' }
+]
+
+/** The folder of the default identity. */
+export function home({ STALK_HOME }: { STALK_HOME?: string } = process.env): string {
+  return STALK_HOME || join(homedir(), '.spack')
+}
+
+/** The default identity, or null if there is none. */
+export const defaultIdentity = (): Promise<Identity | null> => Identity.default(home())
+
+/** The identity in the home folder. Throws a CommandError with EXIT.keys if there is none. */
+export async function requireDefault(hints: readonly string[] = []): Promise<Identity> {
+  const identity = await defaultIdentity()
+  if (identity) return identity
+  throw new CommandError(EXIT.keys, `there is no identity in ${home()}`, [
+    '`stalk keygen` makes one',
+    ...hints
+  ])
+}
+
+/** What --identity and --anonymous say; undefined if nothing. */
+export async function namedIdentity(args: Args): Promise<Identity | null | undefined> {
+  const file = args.text('identity')
+  if (args.has('anonymous') && file !== undefined) throw usage('either --identity or --anonymous, not both')
+  if (args.has('anonymous')) return null
+  if (file === undefined) return undefined
+  const identity = await Identity.load(file)
+  if (identity.privkey) return identity
+  throw new CommandError(EXIT.keys, `${file} holds a public key; a private one is needed to prove who we are`)
+}
+
+const FINGERPRINT = /^SHA256:[A-Za-z0-9+/]{43}$/
+
+/** Fingerprints, or files with keys. `option` is the one that named them. */
+export function expected(option: string, names: readonly string[]): Promise<(Identity | string)[]> {
+  return Promise.all(names.map(name => expectedOne(option, name)))
+}
+
+async function expectedOne(option: string, name: string): Promise<Identity | string> {
+  if (FINGERPRINT.test(name)) return name
+  if (name.startsWith('SHA256:')) {
+    throw usage(`--${option}: ${name} is no fingerprint: that is SHA256: and 43 characters of base64`)
+  }
+  if (name === '') throw usage(`--${option} takes a fingerprint or a key file`)
+  return Identity.load(name)
+}
+
+/** As `ssh-keygen -l` has it: 2048 SHA256:… name (RSA). */
+export const listed = (identity: Identity, name: string): string =>
+  `${identity.keysize} ${identity.fingerprint} ${name} (${identity.type.toUpperCase()})`
+
+/** Who somebody is, for a person. */
+export const described = (identity: Identity | null): string =>
+  identity
+    ? `${identity.fingerprint} (${identity.type.toUpperCase()} ${identity.keysize})`
+    : 'nobody (anonymous)'

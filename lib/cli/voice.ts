@@ -1,0 +1,50 @@
+// What a command says on standard error: notes for a person, or for a script one JSON object a line. Knows how it
+// is said and who wants to hear it; what is said, the commands know.
+
+import type { Explanation } from './explain.ts'
+import { harmless, Terminal } from './terminal.ts'
+
+export interface Manner {
+  readonly json: boolean
+  readonly quiet: boolean
+}
+
+export class Voice {
+  readonly terminal: Terminal
+  readonly #command: string
+  #manner: Manner = { json: false, quiet: false }
+
+  /** `command`: what its complaints begin with. */
+  constructor(command: string, terminal: Terminal = new Terminal(process.stderr)) {
+    this.#command = command
+    this.terminal = terminal
+  }
+
+  use(manner: Manner): void {
+    this.#manner = manner
+  }
+
+  /** Something happened: `lines` for a person, or the name and the facts for a script. */
+  event(name: string, facts: object, lines: string | readonly string[]): void {
+    if (this.#manner.quiet) return
+    this.#say({ event: name, ...facts }, [lines].flat())
+  }
+
+  /** Something went wrong. */
+  complain(
+    name: 'error' | 'refused' | 'skipped',
+    { text, code, hints }: Explanation,
+    facts: object = {}
+  ): void {
+    const { terminal } = this
+    const head = terminal.paint('red', `stalk ${this.#command}:`)
+    const tail = code ? ` ${terminal.paint('dim', `(${code})`)}` : ''
+    const lines = [`${head} ${harmless(text)}${tail}`, ...hints.map(hint => `  ${harmless(hint)}`)]
+    this.#say({ event: name, ...facts, ...(code && { code }), text, hints }, lines)
+  }
+
+  #say(facts: object, lines: readonly string[]): void {
+    if (this.#manner.json) return this.terminal.line(JSON.stringify(facts))
+    for (const line of lines) this.terminal.line(line)
+  }
+}
