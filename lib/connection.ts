@@ -108,6 +108,7 @@ export class Connection<In = unknown, Out = unknown> extends MessageStream<In> {
     if (!plan.allowHalfOpen) endWithReader(this, this)
     this.on('end', () => this.#onHalfEnded()).on('finish', () => this.#onHalfEnded())
     this.on(errorMonitor, error => this.destroy(error)) // a misuse that node reports without destroying
+    process.nextTick(() => this.#start())
   }
 
   // --- who talks to whom -------------------------------------------------------------------------------
@@ -340,11 +341,11 @@ export class Connection<In = unknown, Out = unknown> extends MessageStream<In> {
 
   // --- life and end ------------------------------------------------------------------------------------
 
-  _construct(done: Done): void {
+  #start(): void {
+    if (this.destroyed) return
     const ms = this.#plan.handshakeTimeoutMs
     this.#timer = setTimeout(() => this.#onHandshakeTimeout(ms), ms)
     this.#pipeline.start()
-    done()
   }
 
   #stopTimer(): void {
@@ -405,7 +406,8 @@ export class Connection<In = unknown, Out = unknown> extends MessageStream<In> {
   _destroy(given: Error | null, done: Done): void {
     this.#stopTimer()
     const waiting = this.#outbox.waiting(this.writableLength)
-    const clean = given === null && this.#goodbyeSent && this.#goodbyeReceived
+    // Finished: our goodbye was not only said but taken by the transport.
+    const clean = given === null && this.writableFinished && this.#goodbyeReceived
     const error = given ?? (clean ? null : aborted(this.#phase))
     this.#endedBy = error ?? new StalkError('ERR_STALK_NOT_WRITABLE', 'the connection is closed')
     this.#settleReady.reject(this.#endedBy)

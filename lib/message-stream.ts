@@ -12,7 +12,6 @@ type Replaced =
   | 'on'
   | 'once'
   | 'read'
-  | '_construct'
   | '_read'
   | '_write'
   | '_writev'

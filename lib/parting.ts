@@ -34,13 +34,17 @@ export function partFrom(
     const ended = (): void => {
       if (transport.readableEnded && transport.writableFinished) transport.destroy()
     }
-    const timer = setTimeout(() => transport.destroy(), linger.ms)
-    transport.on('data', count).on('end', ended).on('finish', ended)
-    transport.once('close', () => {
+    const over = (): void => {
       clearTimeout(timer)
-      transport.off('data', count).off('end', ended).off('finish', ended)
+      transport.off('data', count).off('end', ended).off('finish', ended).off('close', over)
       resolve()
-    })
+    }
+    // Not every duplex tells of its close, or tells of it only once; then time has to do.
+    const timer = setTimeout(() => {
+      transport.destroy()
+      over()
+    }, linger.ms)
+    transport.on('data', count).on('end', ended).on('finish', ended).on('close', over)
     flushed(() => {
       if (transport.writable) transport.end()
       ended()

@@ -81,7 +81,7 @@ export class Pipeline {
     this.#events = events
     this.#sink = new Sink(transport)
     this.#sealer = sealer(undefined, ({ messages = 0 }: Inner) => messages > 0 && events.sealed(messages))
-    this.#deframer = deframer(type => this.#opener(type)?.maxBodyBytes ?? config.handshake.admit(type))
+    this.#deframer = deframer(type => this.#opener(type)?.maxBodyBytes ?? this.#admitClear(type))
     this.#joinOutbound()
     this.#joinInbound()
   }
@@ -201,6 +201,13 @@ export class Pipeline {
     })
   }
 
+  /** The longest body of a record in clear, of which there are none after the handshake. */
+  #admitClear(type: number): number {
+    if (!this.#agreed) return this.#config.handshake.admit(type)
+    const name = type.toString(16)
+    throw new StalkError('ERR_STALK_UNEXPECTED', `a record of type 0x${name} came after the handshake`)
+  }
+
   #opener(type: number): Opener | undefined {
     return this.#openers.find(candidate => candidate.type === type)
   }
@@ -285,6 +292,8 @@ class Sink extends Writable {
   #completed = 0
   #markers: { at: number; marker: Marker }[] = []
   #blocked: (() => void) | null = null
+  /** Whether the transport did not take something: then nothing behind it is ever flushed. */
+  #dropped = false
 
   constructor(transport: Duplex) {
     super({ objectMode: true, highWaterMark: 1 })
@@ -298,7 +307,10 @@ class Sink extends Writable {
       this.#reach()
       return done()
     }
-    if (!this.#transport.writable) return done() // its end or error is reported by itself
+    if (!this.#transport.writable) {
+      this.#dropped = true // its end or error is reported by itself
+      return done()
+    }
     this.#submitted += 1
     const more = this.#transport.write(item, () => {
       this.#completed += 1
@@ -315,6 +327,7 @@ class Sink extends Writable {
   }
 
   #reach(): void {
+    if (this.#dropped) return
     while (this.#markers[0] && this.#markers[0].at <= this.#completed) this.#markers.shift()?.marker.reached()
   }
 }
