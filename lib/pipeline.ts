@@ -84,11 +84,11 @@ export class Pipeline {
     this.#deframer = deframer(type => this.#opener(type)?.maxBodyBytes ?? this.#admitClear(type))
     this.#joinOutbound()
     this.#joinInbound()
+    this.#watch() // from the first tick on: an error that nobody hears would end the process
   }
 
   /** Begins to listen and, as the initiator, to speak. */
   start(): void {
-    this.#watch()
     this.#transport.pipe(this.#deframer, { end: false })
     this.#perform(() => this.#config.handshake.start()).catch(error => this.#outboundFault(error))
   }
