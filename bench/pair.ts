@@ -3,7 +3,6 @@
 
 import { type ChildProcess, fork } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import type { PayloadName } from './payloads.ts'
 import type { BothCredentials } from './subject.ts'
@@ -16,7 +15,7 @@ export interface Work {
   readonly credentials: BothCredentials
   readonly warmUp: number
   readonly messages: number
-  /** Where CPU profiles go, a folder a role; null for none. */
+  /** The folder for CPU profiles, a file a role; null for none. */
   readonly profiles: string | null
 }
 
@@ -33,44 +32,58 @@ class Worker {
   readonly #process: ChildProcess
   readonly #name: string
 
-  constructor(name: string, profiles: string | null) {
+  constructor(name: string) {
     this.#name = name
-    this.#process = fork(WORKER, { execArgv: ['--import=tsx', ...profiling(profiles)] })
+    this.#process = fork(WORKER, { execArgv: ['--import=tsx'] })
   }
 
   async ask(request: Request): Promise<Reply> {
-    const answered = once(this.#process, 'message')
-    const exited = once(this.#process, 'exit').then(([code]) => {
-      throw new Error(`the ${this.#name} has exited with ${code}`)
-    })
-    exited.catch(() => {})
-    this.#process.send(request)
-    const [reply] = (await Promise.race([answered, exited])) as [Reply]
-    return reply
+    const answer = new AbortController()
+    const { signal } = answer
+    const silence = setTimeout(() => answer.abort(), MAX_SILENCE_MS)
+    try {
+      this.#process.send(request)
+      const reply = once(this.#process, 'message', { signal })
+      const exit = once(this.#process, 'exit', { signal })
+      const [first] = await Promise.race([
+        reply,
+        exit.then(([code]) => this.#failed(`has exited with ${code}`))
+      ])
+      return first as Reply
+    } catch (error) {
+      throw signal.aborted ? new Error(`the ${this.#name} is silent`, { cause: request }) : error
+    } finally {
+      clearTimeout(silence)
+      answer.abort()
+    }
   }
 
-  /** Fulfilled when the process has ended, by itself, so that a profile is complete. */
+  #failed(what: string): never {
+    throw new Error(`the ${this.#name} ${what}`)
+  }
+
+  /** Fulfilled when the process has ended, by itself if it can. */
   async end(): Promise<void> {
     if (this.#process.exitCode !== null) return
     const exited = once(this.#process, 'exit')
+    const hanging = setTimeout(() => this.#process.kill('SIGKILL'), MAX_GOODBYE_MS)
     if (this.#process.connected) this.#process.disconnect()
     await exited
+    clearTimeout(hanging)
   }
 }
 
-function profiling(folder: string | null): string[] {
-  if (folder === null) return []
-  mkdirSync(folder, { recursive: true })
-  return ['--cpu-prof', `--cpu-prof-dir=${folder}`]
-}
+/** A worker that has not answered for so long never will, in ms. */
+const MAX_SILENCE_MS = 120_000
+
+const MAX_GOODBYE_MS = 5_000
 
 async function withWorkers<Out>(
-  { subject, payload, profiles }: Work,
+  { subject }: Work,
   roles: readonly Role[],
   use: (workers: Worker[]) => Promise<Out>
 ): Promise<Out> {
-  const folder = (role: Role): string | null => profiles && join(profiles, `${payload}-${subject}-${role}`)
-  const workers = roles.map(role => new Worker(`${role} of ${subject}`, folder(role)))
+  const workers = roles.map(role => new Worker(`${role} of ${subject}`))
   try {
     return await use(workers)
   } finally {
@@ -84,7 +97,8 @@ const opening = (work: Work, role: Role, port = 0): { open: Opening } => ({
     subject: work.subject,
     payload: work.payload,
     own: role === 'connector' ? work.credentials.connector : work.credentials.listener,
-    port
+    port,
+    profile: work.profiles && join(work.profiles, `${work.payload}-${work.subject}-${role}.cpuprofile`)
   }
 })
 
@@ -121,6 +135,7 @@ export function alone(work: Work): Promise<Sample> {
     await worker.ask(opening(work, 'alone'))
     await worker.ask({ run: work.warmUp })
     const { at, cpu } = await worker.ask({ run: work.messages })
+    await worker.ask({ finish: true })
     return {
       wall: given(at) / 1_000 / work.messages,
       senderCpu: given(cpu) / work.messages,

@@ -3,7 +3,7 @@
 // Asks every question of every subject, round by round, one after the other within a round (A B C A B C), after a
 // round that does not count. Each measurement has processes of its own, which warm up by themselves as well.
 
-import { writeFileSync } from 'node:fs'
+import { mkdirSync, writeFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 import { headLine, machineOf, versionsOf } from './machine.ts'
 import { oneWayQuestions } from './one-way.ts'
@@ -83,6 +83,7 @@ function progress(text: string): void {
 
 async function main(): Promise<void> {
   const plan = planOf(process.argv.slice(2))
+  if (plan.profiles !== null) mkdirSync(plan.profiles, { recursive: true })
   const machine = machineOf()
   const versions = versionsOf()
   console.log(

@@ -2,6 +2,8 @@
 // answers with times and counts. Whatever goes wrong ends the process.
 
 import { once } from 'node:events'
+import { writeFileSync } from 'node:fs'
+import { Session } from 'node:inspector/promises'
 import { type Payload, type PayloadName, payloadOf } from './payloads.ts'
 import type { Channel, Codec, Credentials, Transport } from './subject.ts'
 import { loadSubject, type SubjectName } from './subjects/index.ts'
@@ -26,6 +28,8 @@ export interface Opening {
   readonly payload: PayloadName
   readonly own: Credentials
   readonly port: number
+  /** The file for a CPU profile, from here to the end; null for none. */
+  readonly profile: string | null
 }
 
 export interface Reply {
@@ -195,14 +199,28 @@ async function open(opening: Opening): Promise<[End, Reply]> {
   return [await connector(subject.transport, payload, opening), {}]
 }
 
+/** Begins to write down where the time goes. */
+async function profilerTo(file: string): Promise<{ stop(): Promise<void> }> {
+  const session = new Session()
+  session.connect()
+  await session.post('Profiler.enable')
+  await session.post('Profiler.start')
+  return {
+    async stop() {
+      const { profile } = await session.post('Profiler.stop')
+      writeFileSync(file, JSON.stringify(profile))
+    }
+  }
+}
+
 async function serve(): Promise<void> {
   const [first] = (await once(process, 'message')) as [{ open: Opening }]
   const [end, opened] = await open(first.open)
-  process.on('message', (request: Request) => {
-    end(request).then(
-      reply => process.send?.(reply),
-      error => fail(String(error))
-    )
+  const profiler = first.open.profile === null ? null : await profilerTo(first.open.profile)
+  process.on('message', async (request: Request) => {
+    const reply = await end(request).catch(error => fail(String(error)))
+    if ('finish' in request) await profiler?.stop()
+    process.send?.(reply)
   })
   process.on('disconnect', () => process.exit(0))
   process.send?.(opened)
