@@ -1,5 +1,5 @@
-// Where to connect to, or to listen: what the command line says, and what goes wrong there, in words. Knows hosts,
-// ports and socket paths.
+// Where to connect to, or to listen: what the command line says, and what goes wrong there, in words. Knows
+// hosts, ports and socket paths.
 
 import { type Address, StalkError } from '../index.ts'
 import { type Args, usage } from './args.ts'
@@ -47,7 +47,8 @@ export function cannotListen(error: unknown, address: Address): unknown {
   const host = address.host ?? ''
   const words: Record<string, string> = {
     EADDRINUSE: address.path ? `${where} is in use, or was left behind by somebody` : `${where} is in use`,
-    EACCES: `no permission to listen on ${where}`,
+    // Node says the same where the folder of a socket is missing.
+    EACCES: address.path ? `cannot make a socket at ${where}` : `no permission to listen on ${where}`,
     EADDRNOTAVAIL: `${host} is not an address of this machine`,
     ENOTFOUND: `no such host: ${host}`,
     EAI_AGAIN: `cannot look up ${host}: no name service answers`

@@ -1,5 +1,5 @@
-// The command line of one command: its options described once, for reading them and for --help. Knows no command
-// and no environment.
+// The command line of one command: its options described once, for reading them and for --help. Knows no
+// command and no environment.
 
 import { parseArgs } from 'node:util'
 import { CommandError, EXIT, EXIT_MEANING } from './exit.ts'
@@ -80,10 +80,13 @@ export function readArgs(command: Synopsis, args: readonly string[]): Args {
 export const usage = (text: string, hints: readonly string[] = []): CommandError =>
   new CommandError(EXIT.usage, text, hints)
 
-/** Node's text goes on about positional arguments. */
+/** Node's texts are for programmers. */
 function words(error: Error): string {
-  const [sentence = ''] = error.message.split('. ', 1)
-  return sentence.replace(/^Unknown option '(.*)'$/, 'there is no option $1').replace(/^Option/, 'option')
+  const [sentence = ''] = error.message.split(/\.\s/, 1)
+  return sentence
+    .replace(/^Unknown option '(.*)'$/, 'there is no option $1')
+    .replace(/^Option '(?:-., )?(\S+?)(?: <value>)?' argument (?:missing|is ambiguous)$/, '$1 takes a value')
+    .replace(/^Option '(?:-., )?(\S+)' does not take an argument$/, '$1 takes no value')
 }
 
 // --- help --------------------------------------------------------------------------------------------
@@ -92,7 +95,8 @@ const WIDTH = 80
 
 /** The lines below a usage error. */
 export function usageLines({ name, usage }: Synopsis): string[] {
-  return [...usage.map(line => `usage: stalk ${line}`), `\`stalk ${name} --help\` says more`]
+  const lines = usage.map((line, index) => `${index === 0 ? 'usage:' : '      '} stalk ${line}`)
+  return [...lines, `\`stalk ${name} --help\` says more`]
 }
 
 export function helpOf(command: Synopsis): string {

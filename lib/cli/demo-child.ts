@@ -12,8 +12,7 @@ export class Parent {
 
   /** Runs a program with the task that the parent sends, and lets the process end when it is done. */
   static async serve<Task>(program: (task: Task, parent: Parent) => Promise<void>): Promise<void> {
-    process.on('SIGINT', () => {}) // Ctrl-C reaches the whole group; the parent decides
-    process.on('disconnect', () => process.exit())
+    process.on('disconnect', () => process.exit()) // the parent is gone
     const [task] = (await once(process, 'message')) as [Task]
     await program(task, new Parent())
     process.removeAllListeners('disconnect')

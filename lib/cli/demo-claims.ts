@@ -115,7 +115,7 @@ function kindsClaims({ listener }: Evidence, { kinds }: Total): Claim[] {
   if (kinds.length === 0) return []
   const seen = listener.ended?.total.kinds.join(', ') ?? ''
   const names = kinds.join(', ')
-  return [{ holds: seen === names, text: `${names}: arrived as what they were`, seen }]
+  return [{ holds: seen === names, text: `values beyond JSON are still what they were: ${names}`, seen }]
 }
 
 function unreadableClaims({ wire }: Evidence, first: unknown): Claim[] {
@@ -125,7 +125,7 @@ function unreadableClaims({ wire }: Evidence, first: unknown): Claim[] {
   return [
     {
       holds: wire.firstRecord !== null && readable.length === 0,
-      text: `nothing of that message can be read on the wire (${needles.length} parts looked for)`,
+      text: `nothing of that message can be read on the wire (parts looked for: ${needles.length})`,
       seen: wire.firstRecord ? readable.map(String).join(', ') : 'no record'
     }
   ]

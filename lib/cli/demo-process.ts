@@ -34,6 +34,7 @@ export class Program {
     this.#onReport = onReport
     this.#child = fork(new URL(`demo-${name}${extname(import.meta.url)}`, import.meta.url), {
       serialization: 'advanced',
+      detached: true, // Ctrl-C is for us alone; we end it, and it ends itself when we are gone
       stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
       killSignal: 'SIGKILL',
       signal

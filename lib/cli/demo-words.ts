@@ -12,7 +12,7 @@ export const USAGE = `npm start                      sends the packages of packa
 npm start -- messages.ndjson   sends a file with one JSON value a line
 … | npm start                  sends what is piped in, one JSON value a line
 
-Exit code: 0 if everything that is claimed was so, 1 if not, 2 if the input can't be used.`
+Exit code: 0 if every check passed, 1 if not, 2 if the input can't be used.`
 
 const WIDTH = 78
 const SHOWN_LINES = 14
@@ -136,7 +136,8 @@ function showRecord(terminal: Terminal, record: Buffer): void {
   const shown = Math.min(SHOWN_BYTES, record.length)
   terminal.line(`  The same on the wire (the first ${shown} of ${grouped(record.length)} bytes):`)
   for (const line of hexdump(record.subarray(0, shown))) terminal.line(`    ${line}`)
-  terminal.line(terminal.paint('dim', '    e4 and the length are in clear, the rest is sealed.'))
+  const length = record.toString('hex', 1, 4)
+  terminal.line(`    Its type, e4, and its length, ${length}, are in clear. The rest is sealed.`)
 }
 
 function showTraffic(terminal: Terminal, { connector, wire }: Evidence): void {
@@ -164,7 +165,7 @@ function inspected(message: unknown): string[] {
     breakLength: WIDTH - 6,
     depth: 4,
     maxArrayLength: 8,
-    maxStringLength: 56,
+    maxStringLength: 36,
     compact: 3
   })
   const lines = text

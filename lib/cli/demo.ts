@@ -36,6 +36,7 @@ class Demo {
   readonly #ending = new AbortController()
   readonly #startedAt = performance.now()
   readonly #claims: Claim[] = []
+  #casting: Promise<unknown> | undefined
 
   /** Resolves to the exit code. */
   async run(args: readonly string[]): Promise<number> {
@@ -48,6 +49,7 @@ class Demo {
       return this.#explain(error)
     } finally {
       this.#terminal.endProgress()
+      await this.#casting?.catch(() => {}) // no key file is written behind our back
       await this.#terminal.drained()
     }
   }
@@ -57,7 +59,9 @@ class Demo {
     words.showTitle(terminal)
     terminal.progress('  making two RSA-2048 keys …')
     const folder = temporaryFolder()
-    const [cast, input] = await Promise.all([makeCast(folder), readInput(file, () => process.stdin)])
+    const casting = makeCast(folder)
+    this.#casting = casting
+    const [cast, input] = await Promise.all([casting, readInput(file, () => process.stdin)])
     setTimeout(() => this.#ending.abort(tooLong()), DEADLINE_MS).unref()
     words.showCast(terminal, cast, folder)
     const bytes = await this.#transfer(cast, input)
@@ -152,12 +156,15 @@ function temporaryFolder(): string {
   return folder
 }
 
+/** Settles when no file is being written any more. */
 async function makeCast(folder: string): Promise<Cast> {
-  const [listener, connector, stranger] = await Promise.all([
+  const making = [
     makePerson(folder, 'listener', 'rsa'),
     makePerson(folder, 'connector', 'rsa'),
     makePerson(folder, 'stranger', 'ed25519')
-  ])
+  ] as const
+  await Promise.allSettled(making)
+  const [listener, connector, stranger] = await Promise.all(making)
   return { listener, connector, stranger }
 }
 

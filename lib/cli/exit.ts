@@ -1,5 +1,5 @@
-// Exit codes: what each one means, and which one an error of stalk's comes to. The table is shown by --help and in
-// the README, and scripts rely on it. Knows error codes; says nothing.
+// Exit codes: what each one means, and which one an error of stalk's comes to. The table is shown by --help
+// and in the README, and scripts rely on it. Knows error codes; says nothing.
 
 import { type ErrorCode, StalkError } from '../index.ts'
 

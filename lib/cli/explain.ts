@@ -1,5 +1,5 @@
-// What went wrong, in words for a person at a terminal, with the way out where there is one. Knows errors of stalk
-// and of the system; decides nothing (exit.ts has the exit codes).
+// What went wrong, in words for a person at a terminal, with the way out where there is one. Knows errors of
+// stalk and of the system; decides nothing (exit.ts has the exit codes).
 
 import { type ErrorCode, StalkError } from '../index.ts'
 import { CommandError } from './exit.ts'

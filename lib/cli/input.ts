@@ -5,7 +5,9 @@ import { createReadStream } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import type { Readable } from 'node:stream'
 import { fileURLToPath } from 'node:url'
+import { LineSplitter, readLine } from './ndjson.ts'
 import { packageMessages } from './packages.ts'
+import { BadValue } from './tagged.ts'
 import { grouped } from './terminal.ts'
 
 /** The input can't be used; the text names the place, for a person. */
@@ -34,7 +36,6 @@ const MAX_MESSAGES = 100_000
 const MIN_PACKAGES = 10_000
 
 const PACKAGE_LOCK = new URL('../../package-lock.json', import.meta.url)
-const LINE_FEED = 0x0a
 
 /** From the file, if one is named; else from `stdin`, if there is something on it; else the packages. */
 export async function readInput(file: string | undefined, stdin: () => StdIn): Promise<Input> {
@@ -128,19 +129,36 @@ function problemOf({ code, message }: NodeJS.ErrnoException): string {
 
 /** One JSON value a line; blank lines are skipped. Throws an InputError that names the line. */
 function parseLines({ bytes, stopped }: Read, source: string): Input {
-  const lines = cutLines(stopped ? bytes.subarray(0, bytes.lastIndexOf(LINE_FEED) + 1) : bytes)
+  const lines = linesOf(bytes, stopped === null)
   if (lines.length === 0 && bytes.length > 0)
     throw new InputError(`${source}: line 1 has no end (${stopped})`)
   const messages: unknown[] = []
   const places: number[] = []
   for (const [index, line] of lines.entries()) {
-    const text = parseText(line, `${source}:${index + 1}`)
-    if (text === '') continue
-    if (messages.length === MAX_MESSAGES) return inputOf(messages, places, source, `longer than that`)
-    messages.push(parseMessage(text, `${source}:${index + 1}`))
+    const read = parseLine(line, `${source}:${index + 1}`)
+    if (read === null) continue
+    if (messages.length === MAX_MESSAGES) return inputOf(messages, places, source, 'longer than that')
+    messages.push(read.message)
     places.push(index + 1)
   }
   return inputOf(messages, places, source, stopped)
+}
+
+/** What stands behind the last line feed is a line only if nothing follows. */
+function linesOf(bytes: Buffer, whole: boolean): Buffer[] {
+  const splitter = new LineSplitter()
+  const lines = [...splitter.push(bytes)]
+  const rest = splitter.rest()
+  return whole && rest.length > 0 ? [...lines, rest] : lines
+}
+
+function parseLine(line: Buffer, place: string): ReturnType<typeof readLine> {
+  try {
+    return readLine(line)
+  } catch (error) {
+    if (error instanceof BadValue) throw new InputError(`${place}: ${error.message}`)
+    throw error
+  }
 }
 
 function inputOf(messages: unknown[], lines: number[], source: string, stopped: string | null): Input {
@@ -151,39 +169,5 @@ function inputOf(messages: unknown[], lines: number[], source: string, stopped: 
     about: `${count} from ${source}`,
     notice: stopped && `Took the first ${count} of ${source}, which is ${stopped}.`,
     place: index => `${source}:${lines[index] ?? '?'}`
-  }
-}
-
-function cutLines(bytes: Buffer): Buffer[] {
-  const lines: Buffer[] = []
-  let start = 0
-  while (start < bytes.length) {
-    const found = bytes.indexOf(LINE_FEED, start)
-    const end = found === -1 ? bytes.length : found
-    lines.push(bytes.subarray(start, end))
-    start = end + 1
-  }
-  return lines
-}
-
-function parseText(line: Buffer, place: string): string {
-  try {
-    return new TextDecoder('utf-8', { fatal: true }).decode(line).trim()
-  } catch {
-    throw new InputError(`${place}: is not UTF-8`)
-  }
-}
-
-function parseMessage(text: string, place: string): unknown {
-  const value = parseJson(text, place)
-  if (value !== null) return value
-  throw new InputError(`${place}: null is no message on its own; inside one it is fine`)
-}
-
-function parseJson(text: string, place: string): unknown {
-  try {
-    return JSON.parse(text)
-  } catch (error) {
-    throw new InputError(`${place}: is not JSON: ${(error as Error).message}`)
   }
 }

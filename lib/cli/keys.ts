@@ -1,5 +1,5 @@
-// Who we are and whom we expect, as the command line and the environment say it. Knows key files and fingerprints by
-// name only; what is in them is the library's.
+// Who we are and whom we expect, as the command line and the environment say it. Knows key files and
+// fingerprints by name only; what is in them is the library's.
 
 import { homedir } from 'node:os'
 import { join } from 'node:path'

@@ -1,6 +1,6 @@
 #!/usr/bin/env node
-// `stalk COMMAND`: finds the command, hands it what the shell gave, and makes an exit code of how it went. Knows the
-// names of the commands; what they do, they know.
+// `stalk COMMAND`: finds the command, hands it what the shell gave, and makes an exit code of how it went.
+// Knows the names of the commands; what they do, they know.
 
 import { readFileSync } from 'node:fs'
 import { helpOf, overview, readArgs, type Synopsis, usage, usageLines } from './args.ts'
@@ -27,7 +27,7 @@ const HELP = new Set(['help', '--help', '-h'])
 /** Resolves to the exit code. */
 async function main([name, ...args]: readonly string[]): Promise<number> {
   const command = COMMANDS.find(command => command.name === name)
-  const shell = new Shell(command?.name ?? '')
+  const shell = new Shell(command ? `stalk ${command.name}` : 'stalk')
   try {
     await Promise.race([perform(name, command, args, shell), shell.output.failed])
     return EXIT.done

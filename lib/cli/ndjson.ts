@@ -1,5 +1,5 @@
-// NDJSON: bytes to lines, lines to messages, messages to lines. One JSON value a line, in UTF-8; blank lines mean
-// nothing. Knows text; knows no streams. What JSON.parse would change without a word is refused.
+// NDJSON: bytes to lines, lines to messages, messages to lines. One JSON value a line, in UTF-8; blank lines
+// mean nothing. Knows text; knows no streams. What JSON.parse would change without a word is refused.
 
 import { BadValue, fromTagged, toTagged } from './tagged.ts'
 
@@ -82,13 +82,16 @@ const SUSPECT = /\d{16}|[eE]\+?\d{3}/
 const NUMBER = /-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?/y
 const WHOLE = /^-?\d+$/
 
-/** Throws BadValue for a whole number that a double can't hold, and for one beyond all doubles. */
+/**
+ * Throws BadValue for a whole number that a double can't hold, and for one beyond all doubles. Not for one that is
+ * written as JavaScript writes its double: nothing that we wrote ourselves is refused.
+ */
 function checkNumbers(json: string): void {
   if (!SUSPECT.test(json)) return
   for (const number of numbersIn(json)) {
     const value = Number(number)
     if (!Number.isFinite(value)) throw new BadValue(`the number ${shortened(number)} is too large`)
-    if (WHOLE.test(number) && BigInt(number) !== BigInt(value)) {
+    if (WHOLE.test(number) && String(value) !== number && BigInt(number) !== BigInt(value)) {
       throw new BadValue(`the number ${number} would be rounded to ${value}; write {"$bigint":"${number}"}`)
     }
   }

@@ -4,7 +4,7 @@ import type { Writable } from 'node:stream'
 import { CommandError, EXIT, ReaderGone } from './exit.ts'
 
 export class Output {
-  /** Never fulfilled; rejected with ReaderGone, or with a CommandError, when nothing can be written any more. */
+  /** Never fulfilled; rejected with ReaderGone or a CommandError when nothing can be written any more. */
   readonly failed: Promise<never>
   readonly #stream: Writable
   #gone = false

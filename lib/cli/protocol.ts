@@ -1,4 +1,5 @@
-// What both ends must have in common: the application's protocol and a cipher suite. Knows the options' names.
+// What both ends must have in common: the application's protocol and a cipher suite. Knows the options'
+// names.
 
 import type { SuiteName } from '../index.ts'
 import type { Args, Option } from './args.ts'

@@ -1,9 +1,11 @@
-// Sends what comes on standard input: a message a line, no faster than the peer takes them. Knows lines and their
-// numbers, and what becomes of a line that can't be sent.
+// Sends what comes on standard input: a message a line, no faster than the peer takes them. Knows lines and
+// their numbers, and what becomes of a line that can't be sent.
 
+import { fstatSync } from 'node:fs'
 import { type Connection, StalkError } from '../index.ts'
 import { CommandError, EXIT } from './exit.ts'
 import { LineSplitter, readLine } from './ndjson.ts'
+import { room } from './room.ts'
 import type { Shell } from './shell.ts'
 import { BadValue } from './tagged.ts'
 
@@ -15,13 +17,10 @@ export class Sender {
   #bad: CommandError | null = null
   #unsentFrom: number | null = null
   #last: Promise<void> = Promise.resolve()
-  #resume: () => void = () => {}
 
   constructor(connection: Connection, shell: Shell) {
     this.#connection = connection
     this.#shell = shell
-    const wake = (): void => this.#resume()
-    connection.on('drain', wake).on('close', wake)
   }
 
   /** The first line that the connection was not there for any more; null if it took all. */
@@ -30,11 +29,13 @@ export class Sender {
   }
 
   /**
-   * Fulfilled when the input has ended, or nothing more can be sent. Rejects with a CommandError for a line that is
-   * no message, when what came before it is on its way.
+   * Fulfilled when the input has ended, or nothing more can be sent. Rejects with a CommandError for a line that
+   * is no message, when what came before it is on its way.
    */
   async run(): Promise<void> {
     try {
+      // Node takes a folder for an empty file.
+      if (fstatSync(0).isDirectory()) throw new Error('it is a folder')
       for await (const chunk of this.#shell.input) {
         await this.#take(chunk as Buffer)
         if (this.#unsentFrom !== null) return
@@ -51,7 +52,7 @@ export class Sender {
   async #take(chunk: Buffer): Promise<void> {
     for (const bytes of this.#splitter.push(chunk)) {
       this.#takeLine(bytes)
-      if (this.#connection.writableNeedDrain) await this.#room()
+      if (this.#connection.writableNeedDrain) await room(this.#connection)
       this.#check()
       if (this.#unsentFrom !== null) return
     }
@@ -70,12 +71,6 @@ export class Sender {
     }
   }
 
-  #room(): Promise<void> {
-    return new Promise(resolve => {
-      this.#resume = resolve
-    })
-  }
-
   #refused(line: number, error: unknown): void {
     const code = error instanceof StalkError ? error.code : null
     const ownFault = code === 'ERR_STALK_VALUE_UNSUPPORTED' || code === 'ERR_STALK_MESSAGE_TOO_LARGE'
@@ -83,7 +78,7 @@ export class Sender {
     else this.#unsentFrom ??= line // why, the connection says
   }
 
-  /** A person at a terminal can write the line again; of a file, the peer would take the rest for everything. */
+  /** A person at a terminal can write the line again; of a file, the peer would take the rest for all. */
   #skip(line: number, problem: string, cause?: unknown): void {
     const text = `line ${line}: ${problem}`
     if (!this.#shell.input.isTTY) this.#bad ??= new CommandError(EXIT.input, text, [], cause)

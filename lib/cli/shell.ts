@@ -1,4 +1,5 @@
-// What the process has from the shell that started it: the three streams and the signals. Each command gets this.
+// What the process has from the shell that started it: the three streams and the signals. Each command gets
+// this.
 
 import { SIGNAL_EXIT } from './exit.ts'
 import { Output } from './output.ts'
@@ -10,8 +11,9 @@ export class Shell {
   readonly output = new Output(process.stdout)
   readonly voice: Voice
 
-  constructor(command: string) {
-    this.voice = new Voice(command)
+  /** `name`: of the program and the command. */
+  constructor(name: string) {
+    this.voice = new Voice(name)
   }
 
   get input(): NodeJS.ReadStream {

@@ -1,5 +1,5 @@
-// Tagged JSON: what a message may carry and JSON can't, as objects with one key that begins with `$`. Both ways,
-// and the way back is exact. Knows values and their JSON; knows no lines and no streams.
+// Tagged JSON: what a message may carry and JSON can't, as objects with one key that begins with `$`. Both
+// ways, and the way back is exact. Knows values and their JSON; knows no lines and no streams.
 //
 //   12n                  {"$bigint":"12"}           NaN, ±Infinity, -0   {"$number":"NaN"} …
 //   a Date               {"$date":"2026-…Z"}        undefined            {"$undefined":true}

@@ -1,5 +1,5 @@
-// What a command says on standard error: notes for a person, or for a script one JSON object a line. Knows how it
-// is said and who wants to hear it; what is said, the commands know.
+// What a command says on standard error: notes for a person, or for a script one JSON object a line. Knows
+// how it is said and who wants to hear it; what is said, the commands know.
 
 import type { Explanation } from './explain.ts'
 import { harmless, Terminal } from './terminal.ts'
@@ -11,12 +11,12 @@ export interface Manner {
 
 export class Voice {
   readonly terminal: Terminal
-  readonly #command: string
+  readonly #name: string
   #manner: Manner = { json: false, quiet: false }
 
-  /** `command`: what its complaints begin with. */
-  constructor(command: string, terminal: Terminal = new Terminal(process.stderr)) {
-    this.#command = command
+  /** `name`: what its complaints begin with. */
+  constructor(name: string, terminal: Terminal = new Terminal(process.stderr)) {
+    this.#name = name
     this.terminal = terminal
   }
 
@@ -32,12 +32,12 @@ export class Voice {
 
   /** Something went wrong. */
   complain(
-    name: 'error' | 'refused' | 'skipped',
+    name: 'error' | 'clientError' | 'skipped',
     { text, code, hints }: Explanation,
     facts: object = {}
   ): void {
     const { terminal } = this
-    const head = terminal.paint('red', `stalk ${this.#command}:`)
+    const head = terminal.paint('red', `${this.#name}:`)
     const tail = code ? ` ${terminal.paint('dim', `(${code})`)}` : ''
     const lines = [`${head} ${harmless(text)}${tail}`, ...hints.map(hint => `  ${harmless(hint)}`)]
     this.#say({ event: name, ...facts, ...(code && { code }), text, hints }, lines)

@@ -1,5 +1,5 @@
-// How connections and messages are shown to a person, and the same facts for a script. Knows what there is to say;
-// how it is said is voice.ts's.
+// How connections and messages are shown to a person, and the same facts for a script. Knows what there is to
+// say; how it is said is voice.ts's.
 
 import { inspect } from 'node:util'
 import type { Connection, Identity, Outcome } from '../index.ts'

@@ -1,5 +1,5 @@
-// `stalk connect`: lines of standard input go out as messages, messages that come in go to standard output as lines.
-// Knows the two directions, their ends, and what counts as success.
+// `stalk connect`: lines of standard input go out as messages, messages that come in go to standard output as
+// lines. Knows the two directions, their ends, and what counts as success.
 
 import { type Connection, connect, type Identity, type Outcome, type Peer, StalkError } from '../../index.ts'
 import { addressOf, cannotConnect, textOf } from '../address.ts'
@@ -21,8 +21,8 @@ export const connectCommand: Command = {
   name: 'connect',
   summary: 'send lines of JSON as messages, and print the answers as lines',
   usage: [
-    'connect [HOST:]PORT --peer SHA256:…|FILE [OPTIONS]',
-    'connect --path SOCKET --peer SHA256:…|FILE [OPTIONS]',
+    'connect [HOST:]PORT --peer KEY [OPTIONS]',
+    'connect --path SOCKET --peer KEY [OPTIONS]',
     'connect [HOST:]PORT --anyone [OPTIONS]'
   ],
   about: [
@@ -33,9 +33,9 @@ export const connectCommand: Command = {
   options: [
     {
       name: 'peer',
-      value: 'SHA256:…|FILE',
+      value: 'KEY',
       multiple: true,
-      text: 'whom you expect: a fingerprint or a public key file; one of them, if there are several'
+      text: 'whom you expect: a fingerprint (SHA256:…) or a key file; one of them, if several'
     },
     { name: 'anyone', text: 'talk to whoever answers; nothing is verified' },
     { name: 'path', value: 'SOCKET', text: 'a Unix socket instead of a host and a port' },
@@ -78,8 +78,7 @@ class Conversation {
     const received = receive(connection, output)
     // A person who reads that the peer has said goodbye need not say it too.
     const sent = input.isTTY ? Promise.race([sender.run(), received]) : sender.run()
-    await Promise.all([received, sent])
-    connection.end()
+    await Promise.all([received, sent.then(() => connection.end())])
     const outcome = await this.#end(connection)
     judge(connection, outcome, sender)
   }

@@ -1,5 +1,5 @@
-// `stalk listen`: shows each message as it arrives, who sent it, and how each connection ended. Knows connections
-// and their order; how they are shown is words.ts's.
+// `stalk listen`: shows each message as it arrives, who sent it, and how each connection ended. Knows
+// connections and their order; how they are shown is words.ts's.
 
 import { once } from 'node:events'
 import type { AddressInfo, Socket } from 'node:net'
@@ -11,6 +11,7 @@ import { ReaderGone, type SIGNAL_EXIT } from '../exit.ts'
 import { explain } from '../explain.ts'
 import { described, expected, namedIdentity, requireDefault, WHO_WE_ARE } from '../keys.ts'
 import { PROTOCOL, protocolOf } from '../protocol.ts'
+import { room } from '../room.ts'
 import type { Shell } from '../shell.ts'
 import { toTagged } from '../tagged.ts'
 import { harmless, Terminal } from '../terminal.ts'
@@ -29,9 +30,9 @@ export const listen: Command = {
     ...WHO_WE_ARE,
     {
       name: 'authorize',
-      value: 'SHA256:…|FILE',
+      value: 'KEY',
       multiple: true,
-      text: 'who may connect: a fingerprint or a public key file; default: anyone'
+      text: 'who may connect: a fingerprint (SHA256:…) or a key file; default: anyone'
     },
     { name: 'require-identity', text: 'whoever connects must show a key' },
     { name: 'once', text: 'take one connection, and end with it: the exit code is how it ended' },
@@ -84,8 +85,8 @@ function showListening(
   const option = identity ? `--peer ${identity.fingerprint}` : '--anyone'
   voice.event('listening', { ...facts, identity: fingerprintOf(identity), authorized }, [
     `listening on ${harmless(where)}`,
-    `  we:   ${described(identity)}`,
-    `  for:  ${authorized.join('\n        ') || 'anyone'}`,
+    `  we:      ${described(identity)}`,
+    `  lets in: ${authorized.join('\n           ') || 'anyone'}`,
     `  to connect: stalk connect ${address.path ? '--path ' : ''}${harmless(where)} \\`,
     `    ${option}`
   ])
@@ -99,22 +100,28 @@ class Reception {
   readonly #args: Args
   readonly #shell: Shell
   readonly #screen = new Terminal(process.stdout)
-  readonly #connections = new Set<Connection>()
+  /** Each with its own end. */
+  readonly #connections = new Map<Connection, Promise<void>>()
   #count = 0
   #ending = false
   #shownLast = 0
   #failure: Error | null = null
+  #fail: (error: unknown) => void = () => {}
 
   constructor(listening: Listener, args: Args, shell: Shell) {
     this.#listening = listening
     this.#args = args
     this.#shell = shell
-    listening.on('connection', (connection: Connection) => void this.#take(connection))
+    listening.on('connection', (connection: Connection) => this.#onConnection(connection))
     listening.on('clientError', (error: Error, socket: Socket) => this.#refused(error, socket))
     shell.onSignal(signal => this.#end(signal))
     this.over = new Promise((resolve, reject) => {
+      this.#fail = reject
       listening.on('error', reject)
-      listening.once('close', () => (this.#failure ? reject(this.#failure) : resolve()))
+      listening.once(
+        'close',
+        () => void this.#allEnded().then(() => (this.#failure ? reject(this.#failure) : resolve()))
+      )
     })
     this.over.catch(() => {}) // before it listens, nobody waits for it
   }
@@ -122,8 +129,12 @@ class Reception {
   /** Nobody reads what arrives. */
   async abort(): Promise<void> {
     this.#listening.close()
-    for (const connection of this.#connections) connection.destroy()
-    await Promise.all([...this.#connections].map(connection => connection.closed))
+    const connections = [...this.#connections.keys()]
+    await Promise.all(connections.map(connection => connection.destroy().closed))
+  }
+
+  async #allEnded(): Promise<void> {
+    await Promise.all(this.#connections.values())
   }
 
   #end(signal: keyof typeof SIGNAL_EXIT): void {
@@ -131,42 +142,45 @@ class Reception {
     this.#listening.close()
     const connections = this.#connections.size
     this.#shell.voice.event('ending', { signal, connections }, `ending (${signal}); again to end at once`)
-    for (const connection of this.#connections) connection.end()
+    for (const connection of this.#connections.keys()) connection.end()
   }
 
   #refused(error: Error, socket: Socket): void {
-    const from = socket.remoteAddress === undefined ? 'a caller' : `${socket.remoteAddress}`
     const { text, ...rest } = explain(error)
-    this.#shell.voice.complain('refused', { ...rest, text: `refused ${from}: ${text}` })
+    const caller = socket.remoteAddress ?? 'a caller'
+    this.#shell.voice.complain('clientError', { ...rest, text: `${caller} did not get in: ${text}` })
   }
 
-  async #take(connection: Connection): Promise<void> {
-    if (this.#ending || (this.#args.has('once') && this.#count > 0)) return void connection.destroy()
-    this.#count += 1
-    const number = this.#count
-    this.#connections.add(connection)
-    if (this.#args.has('once')) this.#listening.close()
+  #onConnection(connection: Connection): void {
+    const once = this.#args.has('once')
     connection.on('error', () => {}) // `closed` says it
-    connection.on('messageError', error =>
-      this.#shell.voice.complain('skipped', explain(error), { connection: number })
-    )
+    if (this.#ending || (once && this.#count > 0)) return void connection.destroy()
+    if (once) this.#listening.close()
+    this.#count += 1
+    const ended = this.#attend(this.#count, connection).catch(error => this.#fail(error))
+    this.#connections.set(connection, ended)
+    void ended.then(() => this.#connections.delete(connection))
+  }
+
+  async #attend(number: number, connection: Connection): Promise<void> {
+    const { voice } = this.#shell
+    connection.on('messageError', error => voice.complain('skipped', explain(error), { connection: number }))
     this.#showConnected(number, connection)
-    await this.#receive(number, connection).catch(() => {})
+    await this.#receive(number, connection).catch(error => {
+      if (error !== connection.errored) throw error
+    })
     const outcome = await connection.closed
-    this.#connections.delete(connection)
     if (this.#args.has('once')) this.#failure = connection.errored
-    this.#shell.voice.event(
-      'ended',
-      { connection: number, ...outcome },
-      `#${number} ${harmless(ended(outcome))}`
-    )
+    voice.event('ended', { connection: number, ...outcome }, `#${number} ${harmless(ended(outcome))}`)
   }
 
   async #receive(number: number, connection: Connection): Promise<void> {
     const echo = this.#args.has('echo')
     for await (const message of connection) {
       await this.#show(number, connection, message)
-      if (echo && !connection.write(message)) await once(connection, 'drain')
+      if (!echo || !connection.writable) continue
+      connection.write(message)
+      if (connection.writableNeedDrain) await room(connection)
     }
     connection.end()
   }
