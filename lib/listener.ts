@@ -97,7 +97,7 @@ export class Listener extends EventEmitter {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    if (this.listening) await new Promise(resolve => this.close(resolve))
+    if (!this.#closed) await new Promise(resolve => this.close(resolve))
   }
 
   #onSocket(socket: net.Socket): void {

@@ -69,7 +69,11 @@ const WRAP_NAMES = new Set([...OPTION_NAMES, 'transport'])
 export const stalk = Object.assign(open, { wrap })
 
 function checkDuplex(duplex: Duplex): void {
-  const isDuplex = typeof duplex?.pipe === 'function' && typeof duplex.write === 'function'
+  // A Writable has a pipe method too.
+  const isDuplex = ['pipe', 'read', 'write'].every(
+    method =>
+      typeof (duplex as unknown as Record<string, unknown> | null | undefined)?.[method] === 'function'
+  )
   if (!isDuplex)
     throw invalid('stalk() takes a duplex stream: a socket, or anything that can be read and written')
   if (duplex.destroyed || duplex.readableEnded || duplex.writableEnded) {

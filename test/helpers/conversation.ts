@@ -216,3 +216,26 @@ export const notClean =
       const receiver = direction === 'there' ? responder : initiator
       if (receiver.outcome.kind === 'clean') yield 'clean without a goodbye'
     }
+
+interface Plan {
+  readonly name: string
+  readonly options: EndsOptions
+  /** How far apart the places are inside of records; at their edges every byte is tried. */
+  readonly stride: number
+}
+
+// Inside one record every byte is under the same tag; a stride that is prime to everything has to do, but for one
+// mode where every single byte is tried.
+function strideFor(mode: string, suite: SuiteName): number {
+  if (suite !== suites[0] || mode === 'RSA') return 397
+  return mode === 'anonymous' ? 1 : 149
+}
+
+/** Every mode, RSA beside them, with every suite. */
+export const plans: readonly Plan[] = Object.entries({ ...MODES, RSA }).flatMap(([mode, options]) =>
+  suites.map(suite => ({
+    name: `${mode}, ${suite}`,
+    options: withSuite(suite, options),
+    stride: strideFor(mode, suite)
+  }))
+)
