@@ -9,6 +9,9 @@ export const HEADER_BYTES = 4
 /** The most a sealed record's inner plaintext may hold (content, kind and padding), in bytes; the tag not counted. */
 export const MAX_INNER_BYTES = 65_536
 
+/** The most that a record's content may hold, in bytes: its kind follows it. */
+export const MAX_CONTENT_BYTES = MAX_INNER_BYTES - 1
+
 /** The longest body of a sealed record: the longest inner and the longest tag, in bytes. */
 export const MAX_SEALED_BYTES = MAX_INNER_BYTES + 32
 

@@ -128,6 +128,10 @@ export class StalkError extends Error {
   }
 }
 
+/** What a failure of the transport underneath comes to. */
+export const transportFailure = (cause: Error): StalkError =>
+  new StalkError('ERR_STALK_RESET', `the transport failed: ${cause.message}`, { cause })
+
 /** The alert that tells the peer of an error; null where it is to be told nothing. */
 export const alertFor = (code: ErrorCode): AlertCode | null => ERRORS[code].alert
 

@@ -9,7 +9,7 @@
 import { type Duplex, Writable } from 'node:stream'
 import { KIND, MAX_UNWRITTEN_BYTES, TYPE } from './constants.ts'
 import type { RawPublicKey } from './crypto/public-key.ts'
-import { type AlertCode, StalkError } from './errors.ts'
+import { type AlertCode, StalkError, transportFailure } from './errors.ts'
 import type { Handshake, Session, Step } from './handshake/handshake.ts'
 import type { OnInvalid, Schema } from './schema.ts'
 import { opener, sealer } from './stages/cipher.ts'
@@ -191,7 +191,7 @@ export class Pipeline {
   #watch(): void {
     this.#transport.on('end', () => this.#deframer.end())
     this.#transport.on('error', (cause: Error) => {
-      this.#fault ??= new StalkError('ERR_STALK_RESET', `the transport failed: ${cause.message}`, { cause })
+      this.#fault ??= transportFailure(cause)
       this.#deframer.end()
     })
     this.#transport.on('close', () => {

@@ -8,7 +8,7 @@
 import { errorMonitor } from 'node:events'
 import { Duplex, Writable } from 'node:stream'
 import type { Connection } from './connection.ts'
-import { StalkError } from './errors.ts'
+import { StalkError, transportFailure } from './errors.ts'
 import { endWithReader } from './half-open.ts'
 import { MessageStream } from './message-stream.ts'
 import type { Outcome } from './outcome.ts'
@@ -144,16 +144,13 @@ export class Wrapped<In = unknown, Out = unknown> extends MessageStream<In> {
 
   _destroy(error: Error | null, done: Done): void {
     const connection = this.#connection
-    const reason = error && error === this.#sourceError ? resetBy(error) : error
+    const reason = error && error === this.#sourceError ? transportFailure(error) : error
     this.outbound.destroy(reason ?? undefined)
     if (!connection) return done(reason)
     connection.destroy(reason ?? undefined)
     connection.closed.then(() => done(reason))
   }
 }
-
-const resetBy = (cause: Error): StalkError =>
-  new StalkError('ERR_STALK_RESET', `the transport failed: ${cause.message}`, { cause })
 
 /** Writes messages to a connection as soon as there is one. */
 class Outbound extends Writable {

@@ -1,12 +1,10 @@
 // The fragment stages: plain bytes ↔ the contents of records, for the cipher stages around anything that is no
 // message, a file say. Knows kinds 03 and 04; a cut between two fragments is seen, since the last one is marked.
 
-import { KIND, MAX_INNER_BYTES } from '../constants.ts'
+import { KIND, MAX_CONTENT_BYTES } from '../constants.ts'
 import { StalkError } from '../errors.ts'
 import type { Frame } from '../wire/frame.ts'
 import { paced, type Stage } from './paced.ts'
-
-const MAX_CONTENT_BYTES = MAX_INNER_BYTES - 1
 
 /** Bytes in, however chunked; contents out, and a last one that says that it is the last. */
 export function fragmenter(): Stage {

@@ -6,7 +6,7 @@
 //   03  ├ fragment ─────────────────────────────┤      more follow
 //   04  ├ fragment, the last ─┤                        joined, one message
 
-import { KIND, MAX_INNER_BYTES, MAX_MESSAGE_BYTES, MIN_FRAGMENT_BYTES } from '../constants.ts'
+import { KIND, MAX_CONTENT_BYTES, MAX_MESSAGE_BYTES, MIN_FRAGMENT_BYTES } from '../constants.ts'
 import { StalkError } from '../errors.ts'
 import { assertUnchanged } from './canary.ts'
 import type { Frame } from './frame.ts'
@@ -14,9 +14,6 @@ import { keepMarks, pack, restoreNegativeZeros, unpack, withoutNegativeZeros } f
 import { badMessage, markedStrings, scan } from './scan.ts'
 import { arrayHeader, FORM, FORMS, HEADERS, lengthAt, skip, TOKEN } from './tokens.ts'
 import { examine } from './values.ts'
-
-/** The most that a record's content may hold, in bytes: the kind follows it. */
-const MAX_CONTENT_BYTES = MAX_INNER_BYTES - 1
 
 /** The header of an array of as many messages as a record can hold. */
 const MAX_HEADER_BYTES = 3
