@@ -1,6 +1,7 @@
 // The types of a Duplex of messages, over node's own class. Types only; nothing happens here.
 //
-// A node stream's `closed` is a flag; ours is a promise of the outcome. Node looks at the flag only where it is one.
+// A node stream's `closed` is a flag; ours is a promise of the outcome. Node 20 and 22 look at the flag only where it
+// is one; from 24 on stream.pipeline() takes the promise for a closed stream, and refuses it.
 
 import type { errorMonitor } from 'node:events'
 import { Duplex, type DuplexOptions } from 'node:stream'
