@@ -39,7 +39,4 @@ async function make(): Promise<Link> {
   return { called, accepted: await channel, cut: () => client.destroy(), close }
 }
 
-// ssh2's channels emit `close` on their own, before they are destroyed, and never again.
-const defect = 'lib/parting.ts waits for a close that has been'
-
-carries({ name: 'an ssh channel', closesBothWays: true, defect, make })
+carries({ name: 'an ssh channel', closesBothWays: true, make })

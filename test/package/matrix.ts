@@ -3,7 +3,7 @@
 // npm run matrix -- test/wire. Not part of the tests: it takes a while, and a registry.
 
 import { spawnSync } from 'node:child_process'
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { delimiter, dirname, join } from 'node:path'
 import { ROOT } from './project.ts'
@@ -45,12 +45,20 @@ function report(version: string, output: string): void {
   for (const line of output.split('\n')) if (/^\s*not ok/.test(line)) console.log(`  ${line.trim()}`)
 }
 
+/** The test files among `names`, which may be folders; none means all, as tap finds them. */
+const expanded = (names: string[]): string[] =>
+  names.flatMap(name => {
+    if (!statSync(join(ROOT, name)).isDirectory()) return [name]
+    const files = readdirSync(join(ROOT, name), { recursive: true, encoding: 'utf8' })
+    return files.filter(file => file.endsWith('.test.ts')).map(file => join(name, file))
+  })
+
 function test(bin: string): Row {
   const { PATH = '' } = process.env
   const env = { ...process.env, PATH: `${bin}${delimiter}${PATH}` }
   const node = spawnSync(join(bin, 'node'), ['--version'], { encoding: 'utf8' }).stdout.trim()
   const tap = join(ROOT, 'node_modules/.bin/tap')
-  const args = [tap, '--disable-coverage', '--reporter=tap', ...process.argv.slice(2)]
+  const args = [tap, '--disable-coverage', '--reporter=tap', ...expanded(process.argv.slice(2))]
   const started = Date.now()
   const options = { cwd: ROOT, env, encoding: 'utf8', maxBuffer: 2 ** 28 } as const
   const { status, stdout, stderr } = spawnSync(join(bin, 'node'), args, options)

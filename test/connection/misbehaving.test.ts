@@ -1,0 +1,271 @@
+// A peer with good keys that does not keep to the protocol: it completes the handshake and then seals what it must
+// not. Each is one coded error at ours, with the alert that the peer is told, and never a crash or a clean end.
+
+import { once } from 'node:events'
+import type { Duplex } from 'node:stream'
+import t from 'tap'
+import { KIND } from '../../lib/constants.ts'
+import { ALERT } from '../../lib/errors.ts'
+import { type Connection, type ErrorCode, Identity } from '../../lib/index.ts'
+import { closeRecord, finalPong } from '../../lib/wire/control.ts'
+import { enframe } from '../../lib/wire/frame.ts'
+import { MessageEncoder } from '../../lib/wire/message.ts'
+import type { Inner } from '../../lib/wire/record.ts'
+import { meddledPair } from '../helpers/adversary.ts'
+import { type End, initiatorEnd, keyPair, responderEnd } from '../helpers/machines.ts'
+import { collect, end, until, within } from '../helpers/pair.ts'
+
+const keys = keyPair('ed25519')
+const mallory = Identity.fromRaw(keys.raw)
+
+interface Bad {
+  readonly connection: Connection
+  readonly wire: Duplex
+  readonly got: unknown[]
+  /** What ours sent behind the handshake, as records. */
+  readonly heard: Inner[]
+  seal(...inners: Inner[]): void
+}
+
+/** Ours in the given role, against a machine that has shaken hands and then does as it is told. */
+async function against(role: 'initiator' | 'responder', options = {}): Promise<Bad> {
+  const [ours, wire] = meddledPair()
+  wire.on('error', () => {})
+  const connection = end(role, ours, { peer: mallory, ...options })
+  const got = collect(connection)
+  const machine = role === 'initiator' ? responderEnd({ identity: keys }) : initiatorEnd({ identity: keys })
+  const heard: Inner[] = []
+  let held: Buffer = Buffer.alloc(0)
+  let working = Promise.resolve()
+  const say = (frames: Awaited<ReturnType<End['start']>>): void => {
+    for (const frame of frames) wire.write(enframe(frame))
+  }
+  const take = async (): Promise<void> => {
+    while (held.length >= 4 && held.length >= 4 + held.readUIntBE(1, 3)) {
+      const length = held.readUIntBE(1, 3)
+      const frame = { type: held.readUInt8(0), body: held.subarray(4, 4 + length) }
+      held = held.subarray(4 + length)
+      if (!machine.session) say(await machine.receive(frame))
+      else heard.push(machine.openers[0]?.open(frame) as Inner)
+    }
+  }
+  wire.on('data', chunk => {
+    held = Buffer.concat([held, chunk])
+    working = working.then(take)
+  })
+  say(await machine.start())
+  await within(connection.ready, 'ready')
+  await until(() => machine.session !== undefined, 'the session')
+  const seal = (...inners: Inner[]): void => {
+    wire.write(Buffer.concat(inners.map(inner => enframe(machine.sealer?.seal(inner) as never))))
+  }
+  return { connection, wire, got, heard, seal }
+}
+
+const messages = (...values: unknown[]): Inner[] => [...new MessageEncoder().encode(values, () => {})]
+const inner = (type: number, hex = '', innerBytes?: number): Inner => ({
+  type,
+  body: Buffer.from(hex, 'hex'),
+  ...(innerBytes !== undefined && { innerBytes })
+})
+
+interface Fault {
+  readonly inners: readonly Inner[]
+  readonly code: ErrorCode
+  readonly text: RegExp
+  readonly alert: number | null
+}
+
+const unexpected = (text: RegExp, ...inners: Inner[]): Fault => ({
+  inners,
+  code: 'ERR_STALK_UNEXPECTED',
+  text,
+  alert: ALERT.unexpected
+})
+const decode = (text: RegExp, ...inners: Inner[]): Fault => ({
+  inners,
+  code: 'ERR_STALK_DECODE',
+  text,
+  alert: ALERT.decode
+})
+const bad = (text: RegExp, ...inners: Inner[]): Fault => ({
+  inners,
+  code: 'ERR_STALK_BAD_MESSAGE',
+  text,
+  alert: ALERT.messageInvalid
+})
+
+const faults: Record<string, Fault> = {
+  'a handshake message after the handshake': unexpected(
+    /^the peer sent a handshake message after the handshake$/,
+    inner(KIND.handshake, '070000')
+  ),
+  'a kind that does not exist': unexpected(/^a record of kind 127 has no place here$/, inner(0x7f)),
+  'a key update, which this version has not': unexpected(
+    /^a record of kind 6 has no place/,
+    inner(KIND.keyUpdate, '00')
+  ),
+  'a ticket': unexpected(/^a record of kind 7 has no place/, inner(KIND.ticket, '00')),
+  'a ping': unexpected(/^a record of kind 8 has no place/, inner(KIND.ping, '0102030405060708')),
+  'a pong that nobody asked for': unexpected(
+    /^a pong that answers no ping$/,
+    inner(KIND.pong, `01${'00'.repeat(15)}`)
+  ),
+  'a last word before any goodbye': unexpected(/^the peer sent a pong that answers nothing$/, finalPong(0)),
+  'two goodbyes': unexpected(/^the peer said goodbye twice$/, closeRecord(0), closeRecord(0)),
+  'a message after its goodbye': unexpected(
+    /^the peer sent a message after its goodbye$/,
+    closeRecord(0),
+    ...messages('late')
+  ),
+  'more received than were sent': unexpected(
+    /^the peer claims to have received 1 messages of 0 sent$/,
+    closeRecord(1)
+  ),
+  'a goodbye without its count': decode(/^the peer sent an alert of 1 bytes$/, inner(KIND.alert, '00')),
+  'a goodbye with a count beyond all counting': decode(
+    /^the peer sent a count of 18446744073709551615 messages$/,
+    inner(KIND.alert, `00${'ff'.repeat(8)}`)
+  ),
+  'an alert without a code': decode(/^the peer sent an alert of 0 bytes$/, inner(KIND.alert)),
+  'an alert with a code that does not exist': decode(
+    /^the peer sent the unknown alert 99$/,
+    inner(KIND.alert, '63')
+  ),
+  'a record that is all padding': {
+    inners: [inner(0, '', 50)],
+    code: 'ERR_STALK_BAD_RECORD',
+    text: /^a record does not open$/,
+    alert: ALERT.badRecord
+  },
+  'messages that are no array': bad(/not an array of at least one/, inner(KIND.messages, '01')),
+  'messages that are none': bad(/not an array of at least one/, inner(KIND.messages, '90')),
+  'no message at all': bad(/not an array of at least one/, inner(KIND.messages)),
+  'a message that is nil': bad(/nil, which is not a message/, inner(KIND.messages, '91c0')),
+  'bytes behind the messages': bad(/bytes behind the last message/, inner(KIND.messages, '910101')),
+  'a message that ends too early': bad(/./, inner(KIND.messages, '91a5616263')),
+  'an array of 2³² − 1 messages': bad(/./, inner(KIND.messages, 'ddffffffff01')),
+  'a key named __proto__': bad(/__proto__/, inner(KIND.messages, '9181a95f5f70726f746f5f5f01')),
+  'a fragment of a byte with another behind it': bad(/too short/, inner(KIND.fragment, '01')),
+  'a goodbye inside a message': unexpected(
+    /^a record of kind 5 stands inside a message$/,
+    inner(KIND.fragment, 'c6'.padEnd(2048, '0')),
+    closeRecord(0)
+  )
+}
+
+for (const role of ['initiator', 'responder'] as const) {
+  for (const [name, { inners, code, text, alert }] of Object.entries(faults)) {
+    t.test(`against our ${role}: ${name}`, async t => {
+      const { connection, wire, got, heard, seal } = await against(role, { allowHalfOpen: true })
+      const errors: Error[] = []
+      connection.on('error', error => errors.push(error))
+      seal(...messages('before'), ...inners, ...messages('behind'))
+      wire.on('end', () => wire.end())
+      const outcome = await within(connection.closed, 'closed')
+      t.match(outcome, { kind: 'protocol', code, reason: text, received: 1 })
+      t.match(errors, [{ code, message: text }])
+      t.equal(errors.length, 1)
+      t.same(got, ['before'], 'what came before the fault, and nothing behind it')
+      await until(() => wire.destroyed || heard.length > 0, 'an alert')
+      t.same(
+        heard.map(({ type, body }) => [type, ...body]),
+        alert === null ? [] : [[KIND.alert, alert]]
+      )
+    })
+  }
+}
+
+t.test('each alert of the peer is an error here with its name, and is not answered', async t => {
+  const codes: [number, ErrorCode, string, RegExp][] = [
+    [ALERT.unexpected, 'ERR_STALK_PEER_ALERT', 'protocol', /unexpected record \(alert 1\)/],
+    [ALERT.badRecord, 'ERR_STALK_PEER_ALERT', 'protocol', /record does not open \(alert 2\)/],
+    [
+      ALERT.authFailed,
+      'ERR_STALK_REJECTED',
+      'rejected',
+      /authentication or authorization failed \(alert 6\)/
+    ],
+    [ALERT.internal, 'ERR_STALK_PEER_ABORTED', 'reset', /aborted or internal error \(alert 8\)/],
+    [ALERT.timeout, 'ERR_STALK_PEER_ALERT', 'protocol', /timed out \(alert 10\)/],
+    [ALERT.messageInvalid, 'ERR_STALK_PEER_ALERT', 'protocol', /message not valid \(alert 11\)/]
+  ]
+  for (const [alert, code, kind, text] of codes) {
+    const { connection, heard, got, seal } = await against('responder')
+    seal(...messages('before'), { type: KIND.alert, body: Buffer.of(alert) })
+    t.match(await within(connection.closed, 'closed'), { kind, code, reason: text, received: 1 })
+    t.same(got, ['before'])
+    t.same(heard, [])
+  }
+})
+
+t.test('an alert in clear, once there are keys, is a record that has no place', async t => {
+  const { connection, wire } = await against('responder')
+  wire.write(Buffer.of(0xe3, 0, 0, 1, ALERT.internal))
+  t.match(await within(connection.closed, 'closed'), {
+    kind: 'protocol',
+    code: 'ERR_STALK_UNEXPECTED',
+    reason: /^a record of type 0xe3 came/
+  })
+})
+
+t.test('an acknowledgement may not go down', async t => {
+  const { connection, heard, seal, wire } = await against('initiator', { allowHalfOpen: true })
+  await connection.send(1)
+  await connection.send(2)
+  seal(closeRecord(2))
+  await within(once(connection, 'end'), 'end')
+  connection.end()
+  await until(() => heard.some(({ type }) => type === KIND.alert), 'our goodbye')
+  seal(finalPong(1))
+  wire.end()
+  const outcome = await within(connection.closed, 'closed')
+  t.match(outcome, { sent: 2, acknowledged: 2 })
+})
+
+t.test('fragments without end are stopped at the largest message, long before memory is', async t => {
+  const { connection, seal, wire } = await against('responder', { maxMessage: 200_000 })
+  wire.on('end', () => wire.end())
+  const piece = inner(KIND.fragment, 'c6'.padEnd(120_000, '0'))
+  for (let n = 0; n < 8 && !connection.destroyed; n++) {
+    seal(piece)
+    await new Promise(resolve => setImmediate(resolve))
+  }
+  t.match(await within(connection.closed, 'closed'), {
+    kind: 'protocol',
+    code: 'ERR_STALK_OVERFLOW',
+    reason: 'a message of more than 200000 bytes',
+    received: 0
+  })
+})
+
+t.test('a flood behind the fault is not parsed, and ends within bounds', async t => {
+  const { connection, wire, seal, got } = await against('responder')
+  seal(inner(0x7f))
+  for (let n = 0; n < 40 && !wire.destroyed; n++) seal(...messages('x'.repeat(10_000)))
+  t.match(await within(connection.closed, 'closed'), { code: 'ERR_STALK_UNEXPECTED', received: 0 })
+  t.same(got, [])
+})
+
+t.test('a honest machine has no fault', async t => {
+  for (const role of ['initiator', 'responder'] as const) {
+    const { connection, got, heard, seal, wire } = await against(role)
+    await connection.send('hello')
+    seal(...messages('one', 'two'))
+    seal(closeRecord(1))
+    await until(() => heard.length >= 2, 'a goodbye')
+    wire.end()
+    t.match(await within(connection.closed, 'closed'), {
+      kind: 'clean',
+      sent: 1,
+      acknowledged: 1,
+      received: 2,
+      unsent: 0
+    })
+    t.same(got, ['one', 'two'])
+    t.same(
+      heard.map(({ type }) => type),
+      [KIND.messages, KIND.alert]
+    )
+  }
+})
