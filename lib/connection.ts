@@ -6,9 +6,12 @@ import { errorMonitor } from 'node:events'
 import type { Duplex } from 'node:stream'
 import { MAX_EXPORT_BYTES } from './constants.ts'
 import { ALERT, alertError, alertFor, type Phase, StalkError } from './errors.ts'
-import { endWithReader } from './half-open.ts'
+import { Goodbyes } from './goodbyes.ts'
+import { endWithReader, Loops } from './half-open.ts'
 import type { Session } from './handshake/handshake.ts'
 import type { Identity } from './identity/identity.ts'
+import { Inbox } from './inbox.ts'
+import { LateFailure } from './late-failure.ts'
 import { MessageStream } from './message-stream.ts'
 import { Envelope, FlushRequest, Outbox } from './outbox.ts'
 import { kindOf, type Outcome } from './outcome.ts'
@@ -39,8 +42,6 @@ export interface Secured {
 
 type Done = (error?: Error | null) => void
 
-const NOTHING = Symbol('nothing is held')
-
 /** What `stalk()` and `connect()` give and `listener()` hands out. Made by them only. */
 export class Connection<In = unknown, Out = unknown> extends MessageStream<In> {
   /** The duplex underneath. */
@@ -48,31 +49,26 @@ export class Connection<In = unknown, Out = unknown> extends MessageStream<In> {
   /** Fulfilled when keys are agreed and both ends have accepted each other; rejected with why not. */
   readonly ready: Promise<void>
   /** How it ended. Fulfilled in every case, last of all. */
-  readonly closed: Promise<Outcome>
+  readonly outcome: Promise<Outcome>
 
   readonly #plan: Plan
   readonly #pipeline: Pipeline
+  readonly #inbox = new Inbox()
   readonly #outbox: Outbox
+  readonly #goodbyes = new Goodbyes()
+  readonly #failure: LateFailure
+  readonly #loops = new Loops()
+  readonly #flushes = new Set<Settle>()
   #settleReady: Settle = { resolve() {}, reject() {} }
   #outcome: Outcome | null = null
+  #endedBy: Error | null = null
+  #parted: Promise<void> | null = null
   #timer: NodeJS.Timeout | undefined
 
   #session: Session | null = null
   #secured: Secured | null = null
+  #address: { readonly host: string | undefined; readonly port: number | undefined } | null = null
   #whenSecure: (() => void)[] = []
-
-  #held: { readonly content: unknown; readonly done: Done } | null = null
-  #carried: unknown = NOTHING
-  readonly #flushes = new Set<Settle>()
-  #goodbyeSent = false
-  #endedBy: Error | null = null
-
-  #inbox: unknown[] = []
-  #inboxAt = 0
-  #received = 0
-  #acknowledged: number | null = null
-  #goodbyeReceived = false
-  #lastWordReceived = false
 
   constructor(transport: Duplex, plan: Plan) {
     const { readableHighWaterMark, writableHighWaterMark } = plan
@@ -85,27 +81,33 @@ export class Connection<In = unknown, Out = unknown> extends MessageStream<In> {
       agreed: session => this.#onAgreed(session),
       messages: messages => this.#onMessages(messages),
       invalid: (error, message) => {
-        this.#received += 1
+        this.#inbox.leaveOut()
         process.nextTick(() => this.#onMessageError('left out', error, message))
       },
       control: frame => this.#onControl(frame),
       sealed: messages => this.#outbox.sealed(messages),
-      fault: error => this.destroy(this.#inPhase(error)),
+      gone: fault => this.#onGone(fault),
+      fault: error => this.#fail(this.#inPhase(error)),
       ended: () => this.#onEnded()
     })
-    this.#outbox = new Outbox({
-      write: batch => this.#pipeline.write(batch),
-      flushed: done => this.#pipeline.flushed(done),
-      messageError: (error, message) => this.#onMessageError('not sent', error, message)
-    })
+    this.#failure = new LateFailure(this, plan.closeTimeoutMs)
+    this.#outbox = new Outbox(
+      {
+        idle: () => this.#pipeline.idle,
+        write: batch => this.#pipeline.write(batch),
+        flushed: done => this.#pipeline.flushed(done),
+        messageError: (error, message) => this.#onMessageError('not sent', error, message)
+      },
+      () => this.writableLength > 1 && this.writableCorked === 0
+    )
     this.ready = new Promise((resolve, reject) => {
       this.#settleReady = { resolve, reject }
     })
     this.ready.catch(() => {}) // it is reported by `error` too; nobody has to wait for it
-    this.closed = new Promise(resolve => {
+    this.outcome = new Promise(resolve => {
       this.once('close', () => process.nextTick(() => resolve(this.#outcome as Outcome)))
     })
-    if (!plan.allowHalfOpen) endWithReader(this, this)
+    if (!plan.allowHalfOpen) endWithReader(this, this.#loops, this)
     this.on('end', () => this.#onHalfEnded()).on('finish', () => this.#onHalfEnded())
     this.on(errorMonitor, error => this.destroy(error)) // a misuse that node reports without destroying
     process.nextTick(() => this.#start())
@@ -115,12 +117,12 @@ export class Connection<In = unknown, Out = unknown> extends MessageStream<In> {
 
   /** The peer's address, where the transport has one. */
   get host(): string | undefined {
-    return (this.socket as { remoteAddress?: string }).remoteAddress
+    return this.#address?.host ?? (this.socket as { remoteAddress?: string }).remoteAddress
   }
 
   /** The peer's port, where the transport has one. */
   get port(): number | undefined {
-    return (this.socket as { remotePort?: number }).remotePort
+    return this.#address?.port ?? (this.socket as { remotePort?: number }).remotePort
   }
 
   /** Who we have shown ourselves to be; null before `secure` and if we are anonymous. */
@@ -186,6 +188,7 @@ export class Connection<In = unknown, Out = unknown> extends MessageStream<In> {
   flush(): Promise<void> {
     if (this.writableFinished) return Promise.resolve()
     if (this.destroyed) return Promise.reject(this.#notWritable('flush'))
+    if (this.#failure.error) return Promise.reject(this.#failure.error)
     return new Promise((resolve, reject) => {
       const flush = { resolve, reject }
       this.#flushes.add(flush)
@@ -205,35 +208,20 @@ export class Connection<In = unknown, Out = unknown> extends MessageStream<In> {
     return new StalkError('ERR_STALK_NOT_WRITABLE', text, { cause: this.errored ?? undefined })
   }
 
-  // A message that comes alone waits for the end of the tick, so that those that follow it share its record.
-  _write(content: unknown, _encoding: BufferEncoding, done: Done): void {
-    if (this.#carried === NOTHING) {
-      this.#held = { content, done }
-      process.nextTick(() => this.#release())
-      return
-    }
-    const carried = this.#carried
-    this.#carried = NOTHING
-    this.#outbox.send([carried, content], 1, done)
+  /** As any Writable's; the callback is given what ended the connection, if that kept the message from leaving. */
+  override write(message: unknown, encoding?: BufferEncoding | Done, done?: Done): boolean {
+    const callback = typeof encoding === 'function' ? encoding : done
+    if (!callback) return super.write(message)
+    return super.write(message, error => callback(error ?? this.#endedBy))
   }
 
-  _writev(chunks: { chunk: unknown }[], done: Done): void {
+  override _write(content: unknown, _encoding: BufferEncoding, done: Done): void {
+    this.#outbox.take(content, done)
+  }
+
+  override _writev(chunks: { chunk: unknown }[], done: Done): void {
     const contents = chunks.map(({ chunk }) => chunk)
-    const carried = this.#carried
-    this.#carried = NOTHING
-    this.#outbox.send(carried === NOTHING ? contents : [carried, ...contents], contents.length, done)
-  }
-
-  // Where others wait behind the first message, its callback makes the stream hand them over at once, and all go
-  // as one batch. Only if that batch is encoded right then: the callback tells the caller that the message is.
-  #release(): void {
-    if (!this.#held) return
-    const { content, done } = this.#held
-    this.#held = null
-    const followed = this.writableLength > 1 && this.writableCorked === 0
-    if (!followed || !this.#pipeline.idle) return this.#outbox.send([content], 1, done)
-    this.#carried = content
-    done()
+    this.#outbox.takeAll(contents, done)
   }
 
   #onMessageError(what: string, error: StalkError, message: unknown): void {
@@ -244,9 +232,11 @@ export class Connection<In = unknown, Out = unknown> extends MessageStream<In> {
     })
   }
 
-  _final(done: Done): void {
+  override _final(done: Done): void {
     this.#afterSecure(() => {
-      this.#sayGoodbye()
+      if (this.#endedBy) return // it will not be said; destroying the connection is what ends this
+      this.#goodbyes.say()
+      this.#pipeline.control(closeRecord(this.#inbox.arrived))
       this.#pipeline.flushed(() => {
         this.#awaitGoodbye()
         done()
@@ -254,35 +244,40 @@ export class Connection<In = unknown, Out = unknown> extends MessageStream<In> {
     })
   }
 
-  #sayGoodbye(): void {
-    this.#goodbyeSent = true
-    this.#pipeline.control(closeRecord(this.#received))
-  }
-
   // --- receiving ---------------------------------------------------------------------------------------
 
-  _read(): void {
-    if (this.#drainInbox()) this.#pipeline.resume()
+  override read(): In | null
+  // biome-ignore lint/suspicious/noExplicitAny: as node declares it
+  override read(size?: number): any
+  override read(size?: number): unknown {
+    const message = super.read(size)
+    this.#failure.onRead()
+    return message
+  }
+
+  override iterator(options?: { destroyOnReturn?: boolean }): NodeJS.AsyncIterator<In> {
+    return this.#loops.watch(super.iterator(options))
+  }
+
+  override [Symbol.asyncIterator](): NodeJS.AsyncIterator<In>
+  // biome-ignore lint/suspicious/noExplicitAny: as node declares it
+  override [Symbol.asyncIterator](): NodeJS.AsyncIterator<any>
+  override [Symbol.asyncIterator](): NodeJS.AsyncIterator<In> {
+    return this.iterator()
+  }
+
+  override _read(): void {
+    if (this.#emptyInbox()) this.#pipeline.resume()
   }
 
   #onMessages(messages: unknown[]): boolean {
     this.#timer?.refresh()
-    this.#received += messages.length
-    this.#inbox = messages
-    this.#inboxAt = 0
-    return this.#drainInbox()
+    this.#inbox.fill(messages)
+    return this.#emptyInbox()
   }
 
-  /** Whether all is given away and the reader wants more. */
-  #drainInbox(): boolean {
-    while (this.#inboxAt < this.#inbox.length) {
-      const message = this.#inbox[this.#inboxAt]
-      this.#inboxAt += 1
-      if (!this.push(message)) return false
-    }
-    this.#inbox = []
-    this.#inboxAt = 0
-    return true
+  #emptyInbox(): boolean {
+    return this.#inbox.empty(message => this.push(message))
   }
 
   #onControl(frame: Frame): void {
@@ -290,48 +285,30 @@ export class Connection<In = unknown, Out = unknown> extends MessageStream<In> {
     try {
       const control = decodeControl(frame)
       if (control.name === 'alert') throw alertError(control.code, this.#phase)
-      this.#acknowledge(control.received)
-      if (control.name === 'close') this.#onGoodbye()
-      else this.#onLastWord()
+      if (control.name === 'close') this.#onGoodbye(control.received)
+      else this.#goodbyes.hearLastWord(control.received, this.#outbox.sent)
     } catch (error) {
-      this.destroy(error as StalkError)
+      this.#fail(error as StalkError)
     }
   }
 
-  /** The final pong comes once, from whoever closed first, after both goodbyes. */
-  #onLastWord(): void {
-    if (!this.#goodbyeSent || !this.#goodbyeReceived || this.#lastWordReceived) {
-      throw new StalkError('ERR_STALK_UNEXPECTED', 'the peer sent a pong that answers nothing')
-    }
-    this.#lastWordReceived = true
-  }
-
-  #acknowledge(count: number): void {
-    if (count > this.#outbox.sent || count < (this.#acknowledged ?? 0)) {
-      const text = `the peer claims to have received ${count} messages of ${this.#outbox.sent} sent`
-      throw new StalkError('ERR_STALK_UNEXPECTED', text)
-    }
-    this.#acknowledged = count
-  }
-
-  #onGoodbye(): void {
-    if (this.#goodbyeReceived) throw new StalkError('ERR_STALK_UNEXPECTED', 'the peer said goodbye twice')
-    this.#goodbyeReceived = true
+  #onGoodbye(received: number): void {
+    this.#goodbyes.hear(received, this.#outbox.sent)
     this.#stopTimer()
-    if (this.#goodbyeSent) this.#pipeline.control(finalPong(this.#received))
+    if (this.#goodbyes.said) this.#pipeline.control(finalPong(this.#inbox.arrived))
     this.push(null)
     this.read(0) // where nobody reads and nothing is left to read, that is the end all the same
   }
 
   #onEnded(): void {
-    if (this.#goodbyeReceived && this.#goodbyeSent) return
+    if (this.#goodbyes.heard && this.#goodbyes.said) return
     // The peer has said all that it had to say, and waits for us no more; our goodbye may still reach it.
-    if (this.#goodbyeReceived && this.socket.writable) return void this.end()
-    this.destroy(this.#truncated())
+    if (this.#goodbyes.heard && this.socket.writable) return void this.end()
+    this.#fail(this.#truncated())
   }
 
   #truncated(): StalkError {
-    const text = this.#goodbyeReceived
+    const text = this.#goodbyes.heard
       ? 'the transport ended before our goodbye: the peer did not wait for what we still had to say'
       : this.#session
         ? 'the transport ended without a goodbye: what the peer still had to say is lost'
@@ -361,6 +338,7 @@ export class Connection<In = unknown, Out = unknown> extends MessageStream<In> {
   #onAgreed(session: Session): void {
     this.#stopTimer()
     this.#session = session
+    this.#address = { host: this.host, port: this.port } // a socket forgets it when it closes
     this.#secured = this.#plan.secured(session)
     // On the next tick, still before the first message: what listeners do is not to happen inside the handshake.
     process.nextTick(() => {
@@ -378,7 +356,7 @@ export class Connection<In = unknown, Out = unknown> extends MessageStream<In> {
 
   get #phase(): Phase {
     if (!this.#session) return 'handshake'
-    return this.#goodbyeSent || this.#goodbyeReceived ? 'closing' : 'open'
+    return this.#goodbyes.said || this.#goodbyes.heard ? 'closing' : 'open'
   }
 
   /** The codecs do not know how far a connection has come. */
@@ -390,7 +368,7 @@ export class Connection<In = unknown, Out = unknown> extends MessageStream<In> {
 
   /** Once our goodbye is out, silence of the peer has a limit; a reader of ours that is slow has none. */
   #awaitGoodbye(): void {
-    if (this.#goodbyeReceived || this.destroyed) return
+    if (this.#goodbyes.heard || this.#endedBy) return
     const ms = this.#plan.closeTimeoutMs
     this.#timer = setTimeout(() => {
       if (this.readableLength > 0) return this.#awaitGoodbye()
@@ -403,29 +381,54 @@ export class Connection<In = unknown, Out = unknown> extends MessageStream<In> {
     if (this.readableEnded && this.writableFinished) this.destroy()
   }
 
-  _destroy(given: Error | null, done: Done): void {
-    this.#stopTimer()
-    const waiting = this.#outbox.waiting(this.writableLength)
-    // Finished: our goodbye was not only said but taken by the transport.
-    const clean = given === null && this.writableFinished && this.#goodbyeReceived
-    const error = given ?? (clean ? null : aborted(this.#phase))
-    this.#endedBy = error ?? new StalkError('ERR_STALK_NOT_WRITABLE', 'the connection is closed')
-    this.#settleReady.reject(this.#endedBy)
-    this.#abandonWrites(this.#endedBy)
-    void this.#part(error).then(() => {
-      this.#pipeline.destroy()
-      this.#outcome = this.#outcomeOf(error, waiting + this.#outbox.unsealed)
-      done(given)
-    })
+  /** The transport is gone, though what it brought is still on its way to the reader. */
+  #onGone(fault: StalkError | null): void {
+    if (!this.#session || this.writableFinished || this.#endedBy) return
+    const error = fault ? this.#inPhase(fault) : this.#truncated()
+    this.#stopWriting(error)
+    this.#failure.announce(error)
   }
 
-  #abandonWrites(reason: Error): void {
-    const held = this.#held
-    this.#held = null
-    held?.done(reason)
-    this.#outbox.abort(reason)
-    for (const flush of this.#flushes) flush.reject(reason)
+  /** Ends it once all that came before has been read. */
+  #fail(error: StalkError): void {
+    if (this.destroyed) return
+    this.#stopTimer()
+    this.#stopWriting(error)
+    this.#parted ??= this.#part(error)
+    this.#failure.settle(error)
+  }
+
+  /** Nothing leaves from now on, and whoever waits for it is told. */
+  #stopWriting(error: Error): void {
+    this.#endedBy ??= error
+    this.#settleReady.reject(error)
+    this.#outbox.close()
+    this.#rejectFlushes(error)
+  }
+
+  #rejectFlushes(error: Error): void {
+    for (const flush of this.#flushes) flush.reject(error)
     this.#flushes.clear()
+  }
+
+  override _destroy(given: Error | null, done: Done): void {
+    this.#stopTimer()
+    this.#failure.over()
+    const waiting = this.#outbox.waiting(this.writableLength)
+    const unread = this.readableLength + this.#inbox.waiting
+    // Finished: our goodbye was not only said but taken by the transport.
+    const clean = given === null && this.writableFinished && this.#goodbyes.heard
+    const error = this.#failure.error ?? given ?? (clean ? null : aborted(this.#phase))
+    this.#endedBy = error ?? new StalkError('ERR_STALK_NOT_WRITABLE', 'the connection is closed')
+    this.#settleReady.reject(this.#endedBy)
+    this.#outbox.close(this.#endedBy)
+    this.#rejectFlushes(this.#endedBy)
+    this.#parted ??= this.#part(error)
+    void this.#parted.then(() => {
+      this.#pipeline.destroy()
+      this.#outcome = this.#outcomeOf(error, waiting + this.#outbox.unsealed, unread)
+      done(given)
+    })
   }
 
   #part(error: Error | null): Promise<void> {
@@ -441,15 +444,15 @@ export class Connection<In = unknown, Out = unknown> extends MessageStream<In> {
     return partFrom(this.socket, AFTER_ERROR, flushed)
   }
 
-  #outcomeOf(error: Error | null, unsent: number): Outcome {
+  #outcomeOf(error: Error | null, unsent: number, unread: number): Outcome {
     const kind = kindOf(error)
     return Object.freeze({
       kind,
       ...(error instanceof StalkError && { code: error.code }),
       reason: error?.message ?? 'both ends said goodbye',
       sent: this.#outbox.sent,
-      acknowledged: kind === 'rejected' ? 0 : this.#acknowledged,
-      received: this.#received,
+      acknowledged: kind === 'rejected' ? 0 : this.#goodbyes.acknowledged,
+      received: this.#inbox.arrived - unread,
       unsent
     })
   }

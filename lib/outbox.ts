@@ -1,5 +1,6 @@
-// The outbox: what a connection was given to send. Hands messages on as batches, tells each caller what became
-// of its own, and keeps count. Knows messages and callbacks; knows no stream, no encoding and no wire.
+// The outbox: what a connection was given to send. Gathers the messages of a tick, hands them on as batches, tells
+// each caller what became of its own, and keeps count. Knows messages and callbacks; knows no stream, no encoding
+// and no wire.
 
 import type { StalkError } from './errors.ts'
 import type { Batch } from './stages/serializer.ts'
@@ -24,6 +25,8 @@ export class FlushRequest {
 }
 
 export interface Outlet {
+  /** Whether a batch that is written now is encoded at once. */
+  idle(): boolean
   write(batch: Batch): void
   /** Calls back when everything sealed so far was handed to the transport. */
   flushed(done: () => void): void
@@ -33,16 +36,24 @@ export interface Outlet {
 
 type Done = (error?: Error | null) => void
 
+const NOTHING = Symbol('nothing is held')
+
 export class Outbox {
   readonly #outlet: Outlet
+  readonly #followed: () => boolean
+  #held: { readonly content: unknown; readonly done: Done } | null = null
+  #carried: unknown = NOTHING
   #taken = 0
   #refused = 0
   #sealed = 0
   #inFlight: { readonly items: number; readonly done: Done } | null = null
   #flushRequests = 0
+  #over = false
 
-  constructor(outlet: Outlet) {
+  /** `followed`: whether others wait in the caller's queue behind the item that was given last. */
+  constructor(outlet: Outlet, followed: () => boolean) {
     this.#outlet = outlet
+    this.#followed = followed
   }
 
   /** Messages that were sealed. */
@@ -64,18 +75,48 @@ export class Outbox {
     return this.#taken - this.#sealed - this.#refused
   }
 
-  /** Messages among the `queued` items of the stream's own queue that were not handed on yet. */
+  /** Messages among the `queued` items of the caller's queue that were not handed on yet. */
   waiting(queued: number): number {
     return Math.max(queued - (this.#inFlight?.items ?? 0) - this.#flushRequests, 0)
   }
 
-  /** Hands items on. `done` is called when all are encoded; `items` of them are still counted by the stream's queue. */
-  send(contents: readonly unknown[], items: number, done: Done): void {
+  /** The next item. One that comes alone waits for the end of the tick, so that those that follow it share its record. */
+  take(content: unknown, done: Done): void {
+    if (this.#carried !== NOTHING || this.#over) return this.#send([...this.#uncarried(), content], 1, done)
+    this.#held = { content, done }
+    process.nextTick(() => this.#release())
+  }
+
+  /** The next items, together. */
+  takeAll(contents: readonly unknown[], done: Done): void {
+    this.#send([...this.#uncarried(), ...contents], contents.length, done)
+  }
+
+  // Where others wait behind the first item, its callback makes the queue hand them over at once, and all go as one
+  // batch. Only if that batch is encoded right then: the callback tells the caller that its message is.
+  #release(): void {
+    if (!this.#held) return
+    const { content, done } = this.#held
+    this.#held = null
+    if (!this.#followed() || !this.#outlet.idle()) return this.#send([content], 1, done)
+    this.#carried = content
+    done()
+  }
+
+  #uncarried(): unknown[] {
+    const carried = this.#carried
+    this.#carried = NOTHING
+    return carried === NOTHING ? [] : [carried]
+  }
+
+  // `done` is called when all are encoded; `items` of them are still counted by the caller's queue.
+  #send(contents: readonly unknown[], items: number, done: Done): void {
     const messages = contents.filter(content => !(content instanceof FlushRequest))
     const requests = contents.filter(content => content instanceof FlushRequest)
     this.#taken += messages.length
     this.#flushRequests -= requests.length
     this.#inFlight = { items, done }
+    if (this.#over) return process.nextTick(() => this.#settle())
     this.#outlet.write({
       messages: messages.map(content => (content instanceof Envelope ? content.message : content)),
       refused: (index, error) => this.#refuse(messages[index], error),
@@ -83,8 +124,22 @@ export class Outbox {
     })
   }
 
-  /** Nothing more will be sent: whoever waits for what is in flight gets the error. */
-  abort(error: Error): void {
+  /**
+   * Nothing leaves from now on; what is given here all the same only counts as unsealed. Whoever waits is called back,
+   * with `error` if there is one.
+   */
+  close(error?: Error): void {
+    this.#over = true
+    if (this.#held) {
+      const { content, done } = this.#held
+      this.#held = null
+      if (error) done(error)
+      else this.#send([content], 1, done)
+    }
+    this.#settle(error)
+  }
+
+  #settle(error?: Error): void {
     const done = this.#inFlight?.done
     this.#inFlight = null
     done?.(error)
@@ -99,10 +154,6 @@ export class Outbox {
   // On the next tick: what the callers do in their callbacks is not to happen inside the encoder.
   #encoded(requests: readonly FlushRequest[]): void {
     for (const { flushed } of requests) this.#outlet.flushed(flushed)
-    process.nextTick(() => {
-      const done = this.#inFlight?.done
-      this.#inFlight = null
-      done?.()
-    })
+    process.nextTick(() => this.#settle())
   }
 }

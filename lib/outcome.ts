@@ -18,7 +18,7 @@ export interface Outcome {
   readonly sent: number
   /** How many of them the peer said it has received; null where it never said. */
   readonly acknowledged: number | null
-  /** Messages that were queued for the application. */
+  /** Messages that the application has taken. */
   readonly received: number
   /** Messages that were written and never sealed. */
   readonly unsent: number
@@ -40,6 +40,18 @@ const BY_FAULT = {
   transport: 'reset',
   stalk: 'aborted'
 } as const
+
+/** How it ended where a connection never began. */
+export const unopened = (error: Error, unsent: number): Outcome =>
+  Object.freeze({
+    kind: kindOf(error),
+    ...(error instanceof StalkError && { code: error.code }),
+    reason: error.message,
+    sent: 0,
+    acknowledged: null,
+    received: 0,
+    unsent
+  })
 
 /** The word for a connection that ended with this error; an error that is not stalk's came from its user. */
 export function kindOf(error: Error | null): OutcomeKind {

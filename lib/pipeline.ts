@@ -49,6 +49,8 @@ export interface PipelineEvents {
   control(frame: Frame): void
   /** Messages of ours were sealed. */
   sealed(messages: number): void
+  /** The transport takes nothing more; what it has brought still comes. Null: it was closed without saying why. */
+  gone(fault: StalkError | null): void
   /** The first fault, once all that was authenticated before it has been handed over. */
   fault(error: StalkError): void
   /** The peer's side of the transport has ended, and all that came was handed over. */
@@ -193,9 +195,11 @@ export class Pipeline {
     this.#transport.on('error', (cause: Error) => {
       this.#fault ??= transportFailure(cause)
       this.#deframer.end()
+      this.#gone()
     })
     this.#transport.on('close', () => {
       this.#deframer.end()
+      this.#gone()
       // The opener may be holding, and will not see the end before a verdict that nobody waits for any more.
       if (!this.#agreed) this.#finish()
     })
@@ -226,9 +230,17 @@ export class Pipeline {
     else this.#events.ended()
   }
 
+  #gone(): void {
+    if (!this.#stopped) this.#events.gone(this.#fault)
+  }
+
+  // What has arrived is handed over first, but for the handshake, whose verdict nobody waits for any more.
   #outboundFault(error: Error): void {
     this.#fault ??= asStalkError(error)
-    this.#finish()
+    if (!this.#agreed) return this.#finish()
+    this.#transport.unpipe(this.#deframer)
+    this.#deframer.end()
+    this.#gone()
   }
 
   // --- the handshake -----------------------------------------------------------------------------------

@@ -52,7 +52,10 @@ function wrap<In = unknown, Out = unknown>(options?: WrapOptions): Wrapped<In, O
 function wrap<In, Out>(given: WrapOptions = {}): Wrapped<In, Out> {
   checkNames(given, WRAP_NAMES)
   const { transport, ...options } = given
-  const { allowHalfOpen } = configOf({} as Duplex, { ...options, role: options.role ?? 'initiator' })
+  const { allowHalfOpen, closeTimeoutMs } = configOf({} as Duplex, {
+    ...options,
+    role: options.role ?? 'initiator'
+  })
   if (transport) checkDuplex(transport)
   return new Wrapped<In, Out>(
     (shuttle, source) => {
@@ -60,7 +63,7 @@ function wrap<In, Out>(given: WrapOptions = {}): Wrapped<In, Out> {
       const config = configOf(source, options)
       return new Connection<In, Out>(shuttle, planOf({ ...config, allowHalfOpen: true }))
     },
-    { allowHalfOpen, transport }
+    { allowHalfOpen, closeTimeoutMs, transport }
   )
 }
 

@@ -6,50 +6,69 @@
 //   socket ◀───── the answers ┘       └ outbound ◀──pipe── app
 
 import { errorMonitor } from 'node:events'
-import { Duplex, Writable } from 'node:stream'
+import type { Duplex, Writable } from 'node:stream'
 import type { Connection } from './connection.ts'
 import { StalkError, transportFailure } from './errors.ts'
-import { endWithReader } from './half-open.ts'
+import { endWithReader, Loops } from './half-open.ts'
+import { LateFailure } from './late-failure.ts'
 import { MessageStream } from './message-stream.ts'
-import type { Outcome } from './outcome.ts'
+import { Outbound } from './outbound.ts'
+import { type Outcome, unopened } from './outcome.ts'
+import { Shuttle } from './shuttle.ts'
 
 type Done = (error?: Error | null) => void
 
 /** Opens the connection over a transport; `source` is what it reads and writes in the end. */
 export type Open<In, Out> = (transport: Duplex, source: Duplex) => Connection<In, Out>
 
+export interface WrappedPlan {
+  readonly allowHalfOpen: boolean
+  readonly closeTimeoutMs: number
+  /** Where the wire comes from and the answers go to, if it is not whatever is piped in. */
+  readonly transport: Duplex | undefined
+}
+
 export class Wrapped<In = unknown, Out = unknown> extends MessageStream<In> {
   /** Messages for the peer go in here. */
   readonly outbound: Writable
-  /** As a connection's. */
+  /** As a connection's; rejected too if there will be no connection. */
   readonly ready: Promise<void>
-  /** As a connection's; never fulfilled while nothing was piped in. */
-  readonly closed: Promise<Outcome>
+  /** As a connection's. Where nothing is ever piped in it is fulfilled once this stream is destroyed. */
+  readonly outcome: Promise<Outcome>
 
   readonly #open: Open<In, Out>
   readonly #opened: Promise<Connection<In, Out>>
-  #attached: (connection: Connection<In, Out>) => void = () => {}
+  readonly #failure: LateFailure
+  readonly #loops = new Loops()
+  #settleOpened!: { resolve(connection: Connection<In, Out>): void; reject(error: Error): void }
+  #ended: Outcome | null = null
+  /** Messages of `send` that wait for a connection. */
+  #early = 0
   #source: Duplex | null = null
+  #feeder: Duplex | null = null
   #sourceError: Error | null = null
   #shuttle: Shuttle | null = null
   #connection: Connection<In, Out> | null = null
 
-  constructor(open: Open<In, Out>, options: { allowHalfOpen: boolean; transport?: Duplex | undefined }) {
+  constructor(open: Open<In, Out>, plan: WrappedPlan) {
     super({ readableObjectMode: true, readableHighWaterMark: 1, allowHalfOpen: true, autoDestroy: false })
     this.#open = open
-    this.#opened = new Promise(resolve => {
-      this.#attached = resolve
+    this.#failure = new LateFailure(this, plan.closeTimeoutMs)
+    this.#opened = new Promise((resolve, reject) => {
+      this.#settleOpened = { resolve, reject }
     })
     this.ready = this.#opened.then(connection => connection.ready)
     this.ready.catch(() => {}) // reported by `error` too
-    this.closed = this.#opened.then(connection => connection.closed)
+    this.outcome = new Promise(resolve => {
+      this.once('close', () => process.nextTick(() => resolve(this.#ended as Outcome)))
+    })
     this.outbound = new Outbound(this.#opened)
     this.outbound.on('error', () => {}) // it fails with the connection, which reports it
-    if (!options.allowHalfOpen) endWithReader(this, this.outbound)
+    if (!plan.allowHalfOpen) endWithReader(this, this.#loops, this.outbound)
     this.on('end', () => this.#onHalfEnded()).on('finish', () => this.#onHalfEnded())
     this.on(errorMonitor, error => this.destroy(error))
-    this.on('pipe', (source: Duplex) => this.#attach(source))
-    if (options.transport) this.#attach(options.transport)
+    this.on('pipe', (feeder: Duplex) => this.#onPipe(feeder))
+    if (plan.transport) this.#attach(plan.transport)
   }
 
   /** The connection, once a source is known; else null. */
@@ -59,21 +78,43 @@ export class Wrapped<In = unknown, Out = unknown> extends MessageStream<In> {
 
   /** As a connection's. */
   async send(message: Out): Promise<void> {
-    return (await this.#opened).send(message)
+    if (this.#connection) return this.#connection.send(message)
+    this.#checkOpen('send')
+    this.#early += 1
+    const connection = await this.#opened
+    this.#early -= 1
+    return connection.send(message)
   }
 
   /** As a connection's. */
   async flush(): Promise<void> {
+    if (this.#connection) return this.#connection.flush()
+    this.#checkOpen('flush')
     return (await this.#opened).flush()
   }
 
+  #checkOpen(what: string): void {
+    if (!this.destroyed) return
+    const text = `cannot ${what}: the stream is closed and there was no connection`
+    throw new StalkError('ERR_STALK_NOT_WRITABLE', text, { phase: 'setup', cause: this.errored ?? undefined })
+  }
+
+  // --- the source --------------------------------------------------------------------------------------
+
+  #onPipe(feeder: Duplex): void {
+    if (this.destroyed || feeder === this.#feeder) return
+    if (this.#feeder) return void this.destroy(secondSource())
+    // Beside a transport that was named, the first one that is piped in brings its bytes, whatever it is.
+    if (!this.#source) this.#attach(feeder)
+    this.#feeder = feeder
+    feeder.on('close', this.#onSourceClose)
+  }
+
   #attach(source: Duplex): void {
-    if (source === this.#source || this.destroyed) return
-    const misuse = this.#misuse(source)
-    if (misuse) return void this.destroy(misuse)
+    if (typeof source.write !== 'function') return void this.destroy(notADuplex())
     this.#source = source
     this.#shuttle = new Shuttle(source)
-    this.#watch(source)
+    source.on('error', this.#onSourceError).on('close', this.#onSourceClose)
     try {
       this.#join(this.#open(this.#shuttle, source))
     } catch (error) {
@@ -81,28 +122,35 @@ export class Wrapped<In = unknown, Out = unknown> extends MessageStream<In> {
     }
   }
 
-  #misuse(source: Duplex): StalkError | null {
-    if (this.#source) {
-      const text =
-        'a second source was piped into wrap(), which cannot tell messages from the wire: ' +
-        'pipe replies into wrapped.outbound, or use wrapped.send()'
-      return new StalkError('ERR_STALK_SECOND_SOURCE', text, { phase: 'setup' })
-    }
-    if (typeof source.write === 'function') return null
-    const text =
-      'what was piped into wrap() can be read but not written, so that the handshake cannot be answered: ' +
-      'pipe a duplex in, or name the transport with wrap({ transport })'
-    return new StalkError('ERR_STALK_NO_SOURCE', text, { phase: 'setup' })
+  // Under .pipe() a source's error, and a close without an end, reach nobody else. What came before is still read.
+  readonly #onSourceError = (error: Error): void => {
+    this.#sourceError = error
+    this.#endWire()
   }
 
-  // Under .pipe() a source's error, and a close without an end, reach nobody else. What came before is still read.
-  #watch(source: Duplex): void {
-    source.on('error', error => {
-      this.#sourceError = error
-      this.end()
-    })
-    source.on('close', () => this.end())
+  readonly #onSourceClose = (): void => {
+    // What has ended in order is brought to its end by whoever pipes it in.
+    const between = this.#feeder !== null && this.#feeder !== this.#source && !this.#feeder.destroyed
+    if (between && this.#source?.readableEnded) return
+    this.#endWire()
+    // Nobody waits for a verdict any more, while what has been brought may still hold the peer's reason.
+    if (!this.#connection?.security)
+      setImmediate(() => this.#shuttle?.destroy(this.#sourceError ?? undefined))
   }
+
+  #endWire(): void {
+    this.#feeder?.unpipe?.(this)
+    this.end()
+  }
+
+  #release(): void {
+    this.#feeder?.off('close', this.#onSourceClose)
+    this.#source?.off('close', this.#onSourceClose).off('error', this.#onSourceError)
+    this.#source?.on('error', () => {}) // a late one must not end the process
+    this.#shuttle?.destroy()
+  }
+
+  // --- the connection ----------------------------------------------------------------------------------
 
   #join(connection: Connection<In, Out>): void {
     this.#connection = connection
@@ -113,28 +161,45 @@ export class Wrapped<In = unknown, Out = unknown> extends MessageStream<In> {
       this.push(null)
       this.read(0)
     })
-    connection.on('error', error => this.destroy(error))
+    connection.on('error', error => this.#failure.settle(error))
     connection.on('close', () => this.end())
     connection.on('secure', () => this.emit('secure'))
     connection.on('messageError', (error, message) => this.emit('messageError', error, message))
-    this.#attached(connection)
+    this.#settleOpened.resolve(connection)
   }
 
-  _read(): void {
+  override read(): In | null
+  // biome-ignore lint/suspicious/noExplicitAny: as node declares it
+  override read(size?: number): any
+  override read(size?: number): unknown {
+    const message = super.read(size)
+    this.#failure.onRead()
+    return message
+  }
+
+  override iterator(options?: { destroyOnReturn?: boolean }): NodeJS.AsyncIterator<In> {
+    return this.#loops.watch(super.iterator(options))
+  }
+
+  override [Symbol.asyncIterator](): NodeJS.AsyncIterator<In>
+  // biome-ignore lint/suspicious/noExplicitAny: as node declares it
+  override [Symbol.asyncIterator](): NodeJS.AsyncIterator<any>
+  override [Symbol.asyncIterator](): NodeJS.AsyncIterator<In> {
+    return this.iterator()
+  }
+
+  override _read(): void {
     this.#connection?.resume()
   }
 
-  _write(chunk: Buffer, _encoding: BufferEncoding, done: Done): void {
-    if (this.#shuttle) return this.#shuttle.bring(chunk, done)
-    const text =
-      'bytes came in, but nothing was piped in that could be answered: ' +
-      'use source.pipe(wrapped), or name the transport with wrap({ transport })'
-    done(new StalkError('ERR_STALK_NO_SOURCE', text, { phase: 'setup' }))
+  override _write(chunk: Buffer, _encoding: BufferEncoding, done: Done): void {
+    if (this.#shuttle) this.#shuttle.bring(chunk, done)
+    else done(noSource())
   }
 
-  _final(done: Done): void {
+  override _final(done: Done): void {
     if (this.#sourceError) this.#shuttle?.destroy(this.#sourceError)
-    else this.#shuttle?.push(null)
+    else this.#shuttle?.finish()
     done()
   }
 
@@ -142,103 +207,51 @@ export class Wrapped<In = unknown, Out = unknown> extends MessageStream<In> {
     if (this.readableEnded && this.writableFinished) this.destroy()
   }
 
-  _destroy(error: Error | null, done: Done): void {
-    const connection = this.#connection
-    const reason = error && error === this.#sourceError ? transportFailure(error) : error
-    this.outbound.destroy(reason ?? undefined)
-    if (!connection) return done(reason)
-    connection.destroy(reason ?? undefined)
-    connection.closed.then(() => done(reason))
-  }
-}
-
-/** Writes messages to a connection as soon as there is one. */
-class Outbound extends Writable {
-  readonly #opened: Promise<Connection>
-  #connection: Connection | null = null
-
-  constructor(opened: Promise<Connection<unknown, unknown>>) {
-    super({ objectMode: true })
-    this.#opened = opened
-  }
-
-  override _construct(done: Done): void {
-    done()
-    this.#opened.then(connection => {
-      this.#connection = connection
-      connection.on('close', () => this.destroy(connection.errored ?? undefined))
-    })
-  }
-
-  override _write(message: unknown, _encoding: BufferEncoding, done: Done): void {
-    this.#then(connection => connection.write(message, done))
-  }
-
-  override _writev(chunks: { chunk: unknown }[], done: Done): void {
-    const last = chunks.length - 1
-    this.#then(connection => {
-      chunks.forEach(({ chunk }, index) => {
-        connection.write(chunk, index === last ? done : undefined)
-      })
-    })
-  }
-
-  override _final(done: Done): void {
-    this.#then(connection => {
-      connection.end(done)
-    })
-  }
-
-  #then(action: (connection: Connection) => void): void {
-    if (this.#connection) action(this.#connection)
-    else this.#opened.then(action)
-  }
-}
-
-/** The transport of the connection: reads what was piped into Wrapped, writes to the source itself. */
-class Shuttle extends Duplex {
-  readonly #source: Duplex
-  #taken: Done | null = null
-  #drained: Done | null = null
-
-  constructor(source: Duplex) {
-    super({ allowHalfOpen: true })
-    this.#source = source
-    source.on('drain', () => this.#onDrain())
-  }
-
-  /** A chunk of the wire; `done` asks for the next. */
-  bring(chunk: Buffer, done: Done): void {
-    if (this.destroyed) return done() // the connection is over; what still comes is dropped
-    if (this.push(chunk)) done()
-    else this.#taken = done
-  }
-
-  override _read(): void {
-    const done = this.#taken
-    this.#taken = null
-    done?.()
-  }
-
-  override _write(chunk: Buffer, _encoding: BufferEncoding, done: Done): void {
-    if (this.#source.write(chunk)) done()
-    else this.#drained = done
-  }
-
-  override _final(done: Done): void {
-    if (!this.#source.writable) return done()
-    this.#source.end(() => done())
-  }
-
-  override _destroy(error: Error | null, done: Done): void {
-    this.#source.destroy()
-    this._read()
+  override _destroy(given: Error | null, done: Done): void {
+    this.#failure.over()
+    const error = given && given === this.#sourceError ? transportFailure(given) : given
+    const unsent = this.outbound.writableLength + this.#early
+    const unread = this.readableLength
+    this.outbound.destroy(error ?? undefined)
+    this.#shuttle?.watchEnd()
+    if (this.#connection) return this.#close(this.#connection, unread, error, done)
+    const reason = error ?? new StalkError('ERR_STALK_ABORTED', 'destroyed before there was a connection')
+    this.#settleOpened.reject(reason)
+    this.#ended = unopened(reason, unsent)
+    this.#release()
     done(error)
   }
 
-  #onDrain(): void {
-    const done = this.#drained
-    this.#drained = null
-    done?.()
+  #close(connection: Connection<In, Out>, unread: number, error: Error | null, done: Done): void {
+    connection.destroy(error ?? undefined)
+    connection.outcome.then(outcome => {
+      this.#ended = Object.freeze({ ...outcome, received: outcome.received - unread })
+      this.#release()
+      done(error)
+    })
   }
 }
+
+const misuse = (code: 'ERR_STALK_NO_SOURCE' | 'ERR_STALK_SECOND_SOURCE', text: string): StalkError =>
+  new StalkError(code, text, { phase: 'setup' })
+
+const secondSource = (): StalkError =>
+  misuse(
+    'ERR_STALK_SECOND_SOURCE',
+    'a second source was piped into wrap(), which cannot tell messages from the wire: ' +
+      'pipe replies into wrapped.outbound, or use wrapped.send()'
+  )
+
+const notADuplex = (): StalkError =>
+  misuse(
+    'ERR_STALK_NO_SOURCE',
+    'what was piped into wrap() can be read but not written, so that the handshake cannot be answered: ' +
+      'pipe a duplex in, or name the transport with wrap({ transport })'
+  )
+
+const noSource = (): StalkError =>
+  misuse(
+    'ERR_STALK_NO_SOURCE',
+    'bytes came in, but nothing was piped in that could be answered: ' +
+      'use source.pipe(wrapped), or name the transport with wrap({ transport })'
+  )

@@ -53,7 +53,7 @@ async function works(port: number): Promise<boolean> {
   connection.end('are you there?')
   const got: unknown[] = []
   for await (const message of connection) got.push(message)
-  return got[0] === 'are you there?' && (await connection.closed).kind === 'clean'
+  return got[0] === 'are you there?' && (await connection.outcome).kind === 'clean'
 }
 
 t.test('connection comes only when the peer is verified and authorized', async t => {
@@ -222,7 +222,7 @@ t.test('over a Unix socket nobody has an address: the limit in all still holds',
   await until(() => errors.length === 3, 'the others')
   const connection = await connect({ path, identity: alice, peer: bob })
   connection.resume().end()
-  t.equal((await connection.closed).kind, 'clean')
+  t.equal((await connection.outcome).kind, 'clean')
   await closed(server)
 })
 
@@ -278,7 +278,7 @@ t.test('close waits for the connections that there are, and takes no others', as
   t.equal(server.listening, false)
   connection.end()
   await within(Promise.all([closing, event]), 'close')
-  t.equal((await connection.closed).kind, 'clean')
+  t.equal((await connection.outcome).kind, 'clean')
 })
 
 t.test('await using closes it, and waits', async t => {
@@ -372,7 +372,7 @@ t.test('a thousand connections leave no timer, handle or listener behind', async
         connection.end(n)
         for await (const message of connection) if (message !== n) throw new Error('wrong')
       }
-      await connection.closed
+      await connection.outcome
     }
     const batch = async (from, to) => {
       for (let n = from; n < to; n += 25) await Promise.all(Array.from({ length: 25 }, (_, i) => one(n + i)))

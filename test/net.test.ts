@@ -42,7 +42,7 @@ async function converse(connection: Connection): Promise<void> {
   const got: unknown[] = []
   for await (const message of connection) got.push(message)
   if (got[0] !== 'ping') throw new Error('no echo')
-  if ((await connection.closed).kind !== 'clean') throw new Error('not clean')
+  if ((await connection.outcome).kind !== 'clean') throw new Error('not clean')
 }
 
 const options = { identity: client, peer: server }
@@ -168,7 +168,7 @@ t.test('a connection that fails with nobody listening for it is a clientError, a
   const connection = await connect('127.0.0.1', port, options)
   ;(connection.socket as net.Socket).resetAndDestroy()
   connection.on('error', () => {})
-  await connection.closed
+  await connection.outcome
   await sleep(50)
   t.match(errors, [{ code: /ERR_STALK_(RESET|TRUNCATED)/ }])
   await converse(await connect('127.0.0.1', port, options))
@@ -205,7 +205,7 @@ t.test(
     for (const peer of [own, 'anyone']) {
       const c = await connect('127.0.0.1', port, { peer })
       c.resume().end()
-      await c.closed
+      await c.outcome
     }
     server.close()
     console.log(JSON.stringify({ own: own.fingerprint, shown }))`

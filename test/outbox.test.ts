@@ -9,11 +9,15 @@ function box(): { outbox: Outbox; batches: Batch[]; flushes: (() => void)[]; err
   const batches: Batch[] = []
   const flushes: (() => void)[] = []
   const errors: unknown[][] = []
-  const outbox = new Outbox({
-    write: batch => void batches.push(batch),
-    flushed: done => void flushes.push(done),
-    messageError: (error, message) => void errors.push([error.code, message])
-  })
+  const outbox = new Outbox(
+    {
+      idle: () => true,
+      write: batch => void batches.push(batch),
+      flushed: done => void flushes.push(done),
+      messageError: (error, message) => void errors.push([error.code, message])
+    },
+    () => true
+  )
   return { outbox, batches, flushes, errors }
 }
 
@@ -23,14 +27,14 @@ const refusal = new StalkError('ERR_STALK_VALUE_UNSUPPORTED', 'cannot carry it')
 t.test('messages leave their envelopes, flush requests stay behind', async t => {
   const { outbox, batches } = box()
   outbox.flushRequested()
-  outbox.send(['a', new Envelope('b'), new FlushRequest(() => {}), 'c'], 4, () => {})
+  outbox.takeAll(['a', new Envelope('b'), new FlushRequest(() => {}), 'c'], () => {})
   t.same(batches[0]?.messages, ['a', 'b', 'c'])
 })
 
 t.test('the callback comes on the tick after all are encoded, once', async t => {
   const { outbox, batches } = box()
   let called = 0
-  outbox.send(['a'], 1, () => {
+  outbox.takeAll(['a'], () => {
     called += 1
   })
   t.equal(called, 0)
@@ -38,26 +42,72 @@ t.test('the callback comes on the tick after all are encoded, once', async t => 
   t.equal(called, 0, 'not inside the encoder')
   await tick()
   t.equal(called, 1)
-  outbox.abort(new Error('late'))
+  outbox.close(new Error('late'))
   t.equal(called, 1)
 })
 
-t.test('aborted, the callback gets the error, and nothing more comes', async t => {
+t.test('closed with an error, the callback gets the error, and nothing more comes', async t => {
   const { outbox, batches } = box()
   const results: unknown[] = []
-  outbox.send(['a'], 1, error => results.push(error))
+  outbox.takeAll(['a'], error => results.push(error))
   const reason = new Error('over')
-  outbox.abort(reason)
-  outbox.abort(new Error('again'))
+  outbox.close(reason)
+  outbox.close(new Error('again'))
   batches[0]?.encoded()
   await tick()
   t.same(results, [reason])
 })
 
+t.test(
+  'an item that comes alone waits for the end of the tick, and shares the batch of those behind it',
+  async t => {
+    const { outbox, batches } = box()
+    let asked = 0
+    outbox.take('a', () => {
+      asked += 1
+      outbox.takeAll(['b', 'c'], () => {})
+    })
+    t.same([batches.length, asked], [0, 0])
+    await tick()
+    t.equal(asked, 1)
+    t.same(
+      batches.map(({ messages }) => messages),
+      [['a', 'b', 'c']]
+    )
+  }
+)
+
+t.test('closed without an error, everything is called back and only counts as unsealed', async t => {
+  const { outbox, batches } = box()
+  const results: unknown[] = []
+  outbox.takeAll(['in flight'], error => results.push(error))
+  outbox.close()
+  t.same(results, [undefined])
+  outbox.take('late', error => results.push(error))
+  await tick()
+  outbox.takeAll(
+    ['later', new Envelope('last'), new FlushRequest(() => t.fail('nothing is flushed'))],
+    error => results.push(error)
+  )
+  await tick()
+  t.same(results, [undefined, undefined, undefined])
+  t.equal(batches.length, 1)
+  t.equal(outbox.unsealed, 4)
+})
+
+t.test('closed while an item waits for the end of the tick, that one is called back too', async t => {
+  const { outbox, batches } = box()
+  const results: unknown[] = []
+  outbox.take('held', error => results.push(error))
+  outbox.close()
+  await tick()
+  t.same([results, batches, outbox.unsealed], [[undefined], [], 1])
+})
+
 t.test('a refused message of write is an event on the next tick; one of send is in its envelope', async t => {
   const { outbox, batches, errors } = box()
   const envelope = new Envelope('mine')
-  outbox.send(['written', envelope], 2, () => {})
+  outbox.takeAll(['written', envelope], () => {})
   batches[0]?.refused(0, refusal)
   batches[0]?.refused(1, refusal)
   t.same(errors, [])
@@ -70,14 +120,13 @@ t.test('flushes are passed on when what was before them is encoded', async t => 
   const { outbox, batches, flushes } = box()
   outbox.flushRequested()
   let flushed = false
-  outbox.send(
+  outbox.takeAll(
     [
       'a',
       new FlushRequest(() => {
         flushed = true
       })
     ],
-    2,
     () => {}
   )
   t.equal(flushes.length, 0)
@@ -93,7 +142,7 @@ t.test('the counts: sent, unsealed, waiting', async t => {
   outbox.flushRequested()
   outbox.flushRequested()
   t.equal(outbox.waiting(7), 5, 'of seven in the queue two are no messages')
-  outbox.send(['a', 'b', 'c', new FlushRequest(() => {})], 4, () => {})
+  outbox.takeAll(['a', 'b', 'c', new FlushRequest(() => {})], () => {})
   t.equal(outbox.waiting(7), 2, 'four are in flight, one request waits')
   t.same([outbox.sent, outbox.unsealed], [0, 3])
   batches[0]?.refused(1, refusal)

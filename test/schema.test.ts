@@ -65,8 +65,8 @@ async function converse(
   peer.on('messageError', (error: StalkError, message) => left.push([error.code, message]))
   for (const message of messages) conn.write(message)
   conn.end()
-  const { kind } = await conn.closed
-  await peer.closed
+  const { kind } = await conn.outcome
+  await peer.outcome
   server.close()
   return { got, left, peer, kind }
 }
@@ -83,7 +83,7 @@ t.test('a message that does not fit ends the connection, when those before it we
   t.same(got, [good, good])
   t.match(peer.errored, { code: 'ERR_STALK_SCHEMA', message: /\.items\[1\]\.price/ })
   t.equal(kind, 'protocol')
-  t.match(await peer.closed, { kind: 'protocol', code: 'ERR_STALK_SCHEMA', received: 2 })
+  t.match(await peer.outcome, { kind: 'protocol', code: 'ERR_STALK_SCHEMA', received: 2 })
 })
 
 t.test('a message that does not fit is left out and reported, if the options say so', async t => {
@@ -92,7 +92,7 @@ t.test('a message that does not fit is left out and reported, if the options say
   t.same(got, [good, good])
   t.same(left, [['ERR_STALK_SCHEMA', bad]])
   t.equal(kind, 'clean')
-  t.match(await peer.closed, { kind: 'clean', received: 3 })
+  t.match(await peer.outcome, { kind: 'clean', received: 3 })
 })
 
 t.test('an asynchronous schema keeps the order', async t => {

@@ -34,7 +34,7 @@ t.test('the messages of a connection have the types that stalk<In, Out> was give
   }
   t.ok([send, wrong, loop].every(f => typeof f === 'function'))
   conn.destroy()
-  await conn.closed
+  await conn.outcome
 })
 
 t.test('without types the messages are unknown, never any', async t => {
@@ -43,7 +43,7 @@ t.test('without types the messages are unknown, never any', async t => {
   conn.on('data', message => t.ok(same<typeof message, unknown>(true)))
   t.ok(same<typeof conn, Connection<unknown, unknown>>(true))
   conn.destroy()
-  await conn.closed
+  await conn.outcome
 })
 
 t.test('a schema gives the type of what arrives', async t => {
@@ -59,7 +59,7 @@ t.test('a schema gives the type of what arrives', async t => {
   t.ok(same<Validated<typeof schema>, { value: number }>(true))
   const asSchema: Schema[] = [schema, v.string()]
   t.equal(asSchema.length, 2)
-  await conn.closed
+  await conn.outcome
 })
 
 t.test('a connection fits where node wants a stream', async t => {
@@ -71,5 +71,5 @@ t.test('a connection fits where node wants a stream', async t => {
   }
   t.type(compiles, 'function')
   conn.destroy()
-  await conn.closed
+  await conn.outcome
 })

@@ -28,7 +28,7 @@ async function connectOrReport(
 }
 
 async function sendAll(connection: Connection, task: ConnectorTask, parent: Parent): Promise<void> {
-  connection.on('error', () => {}) // `closed` says the same
+  connection.on('error', () => {}) // `outcome` says the same
   connection.on('messageError', (error, message) => {
     const index = task.messages.indexOf(message)
     void parent.report({ name: 'unsendable', index, text: error.message })
@@ -45,10 +45,10 @@ async function sendAll(connection: Connection, task: ConnectorTask, parent: Pare
     await connection.flush()
     await pipeline(Readable.from(outgoing), connection)
   } catch {
-    // `closed` says this too
+    // `outcome` says this too
   }
   const { answer, ms } = await answered
-  await parent.report({ name: 'ended', outcome: await connection.closed, total: sent.total, answer, ms })
+  await parent.report({ name: 'ended', outcome: await connection.outcome, total: sent.total, answer, ms })
 }
 
 function* messagesOf({ messages, total }: ConnectorTask, sent: Tally, parent: Parent): Generator<unknown> {

@@ -33,7 +33,7 @@ async function tellPort(listening: Listener, parent: Parent): Promise<void> {
 }
 
 async function receiveAll(connection: Connection, parent: Parent): Promise<void> {
-  connection.on('error', () => {}) // `closed` says the same
+  connection.on('error', () => {}) // `outcome` says the same
   void parent.report({ name: 'secure', ...securedOf(connection) })
   const tally = new Tally()
   try {
@@ -44,7 +44,7 @@ async function receiveAll(connection: Connection, parent: Parent): Promise<void>
     await connection.send({ received: tally.total })
     connection.end()
   } catch {
-    // It was cut: what was counted so far stands, and `closed` says why there is no more.
+    // It was cut: what was counted so far stands, and `outcome` says why there is no more.
   }
-  await parent.report({ name: 'ended', outcome: await connection.closed, total: tally.total })
+  await parent.report({ name: 'ended', outcome: await connection.outcome, total: tally.total })
 }

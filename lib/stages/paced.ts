@@ -6,10 +6,10 @@
 // holds its work back is a barrier for everything behind it; and a fault destroys the stage only when what was
 // made before it has been taken, so that nothing authenticated is lost.
 
-import type { Transform } from 'readable-stream'
+import type { Transform } from 'node:stream'
 import { transform } from 'through2'
 
-/** A stream of readable-stream's, not `instanceof` node's, which works with node's all the same. */
+/** To users one of node's; what makes it is readable-stream's, not `instanceof` node's, and works with them all the same. */
 export type Stage = Transform
 
 type Done = (error?: Error | null) => void
@@ -31,7 +31,7 @@ export function paced<In, Out>(work: Work<In, Out>, finish: () => Iterable<Out> 
   let goOn: (() => void) | null = null
   // Of 0, since a stream makes items ahead until it has as many as its mark says, asked or not.
   const marks = { objectMode: true, readableHighWaterMark: 0, writableHighWaterMark: 1 }
-  const stage = transform(marks, begin, (done: Done) => start(finish, done))
+  const stage = transform(marks, begin, (done: Done) => start(finish, done)) as unknown as Stage
   const read = stage._read
   // Called when a reader asks for more; the item that it is about to take has left only on the next tick.
   stage._read = size => {

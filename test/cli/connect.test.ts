@@ -159,7 +159,7 @@ t.test(
       const mine: unknown[] = []
       got.push(mine)
       conn.on('data', message => mine.push(message)).on('error', () => {})
-      void conn.closed.then(outcome => outcomes.push(outcome))
+      void conn.outcome.then(outcome => outcomes.push(outcome))
     })
     const talks = bad.map(async ([line, problem]) => {
       const { exit, stderr } = await talk(port, `"one"\n\n${line}\n"later"\n`)
@@ -249,7 +249,7 @@ t.test('SIGINT ends it without a goodbye: exit code 130, and SIGTERM 143', async
     connected.child.kill(signal)
     t.equal(await connected.exit, code)
     t.match(lines(connected.stderr).at(-1), `stalk connect: ended by ${signal}`)
-    t.match(await conn?.closed, { kind: 'reset', code: 'ERR_STALK_PEER_ABORTED' })
+    t.match(await conn?.outcome, { kind: 'reset', code: 'ERR_STALK_PEER_ABORTED' })
   }
 })
 

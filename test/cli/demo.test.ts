@@ -2,7 +2,7 @@
 // input and when something goes wrong. Its programs are made to fail from outside too, by what NODE_OPTIONS loads.
 
 import { type ChildProcess, spawn } from 'node:child_process'
-import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import t, { type Test } from 'tap'
@@ -76,14 +76,23 @@ function pidsIn(folder: string): number[] {
 /** Whether no process has this id any more. */
 async function isGone(id: number): Promise<boolean> {
   for (let tries = 0; tries < 40; tries += 1) {
-    try {
-      process.kill(id, 0)
-    } catch {
-      return true
-    }
+    if (!isRunning(id)) return true
     await sleep(50)
   }
   return false
+}
+
+/** A process that has ended and that nobody asks how still has its id, for as long as its parent likes. */
+function isRunning(id: number): boolean {
+  try {
+    process.kill(id, 0)
+    const state = existsSync('/proc')
+      ? readFileSync(`/proc/${id}/stat`, 'latin1').replace(/^.*\) /s, '')[0]
+      : ''
+    return state !== 'Z'
+  } catch {
+    return false
+  }
 }
 
 /** Each process writes down its id. */

@@ -75,7 +75,7 @@ t.test('with --echo every message comes back', async t => {
     back,
     Array.from({ length: count }, (_, index) => index)
   )
-  t.match(await conn.closed, { kind: 'clean', acknowledged: count })
+  t.match(await conn.outcome, { kind: 'clean', acknowledged: count })
   probe.child.kill('SIGTERM')
   t.equal(await probe.exit, 0)
   t.equal(listening.stderr, '', 'quiet')
@@ -147,7 +147,7 @@ t.test('who speaks no stalk is one line, and it goes on', async t => {
   http.destroy()
   const conn = await dial(port)
   conn.resume().end()
-  t.match(await conn.closed, { kind: 'clean' })
+  t.match(await conn.outcome, { kind: 'clean' })
   listening.child.kill('SIGINT')
   t.equal(await listening.exit, 0)
 })
@@ -175,7 +175,7 @@ t.test('a signal ends the connections with a goodbye and waits; a second one end
     await once(conn, 'end')
     await conn.send('a last word')
     conn.end()
-    t.match(await conn.closed, { kind: 'clean', acknowledged: 1 })
+    t.match(await conn.outcome, { kind: 'clean', acknowledged: 1 })
     t.equal(await listening.exit, 0)
     t.match(listening.stdout, 'a last word')
   }
@@ -187,7 +187,7 @@ t.test('a signal ends the connections with a goodbye and waits; a second one end
   await listening.says(/ending/)
   listening.child.kill('SIGINT')
   t.equal(await listening.exit, 130)
-  await conn.closed
+  await conn.outcome
 })
 
 t.test('it listens on a Unix socket', { skip: process.platform === 'win32' }, async t => {
@@ -212,7 +212,7 @@ t.test('its reader may leave: it ends quietly', async t => {
   const sending = setInterval(() => void conn.send('x'.repeat(1_000)).catch(() => {}), 20)
   t.equal(await listening.exit, 0)
   clearInterval(sending)
-  t.match(await conn.closed, { kind: 'reset', code: 'ERR_STALK_PEER_ABORTED' })
+  t.match(await conn.outcome, { kind: 'reset', code: 'ERR_STALK_PEER_ABORTED' })
   t.notMatch(listening.stderr, /EPIPE|Error/)
 })
 
@@ -228,7 +228,7 @@ t.test('a reader that is slow slows the peer', async t => {
   await once(conn, 'drain')
   t.pass('it goes on')
   conn.resume().end()
-  t.match(await conn.closed, { kind: 'clean' })
+  t.match(await conn.outcome, { kind: 'clean' })
   listening.child.kill('SIGTERM')
   t.equal(await listening.exit, 0)
   t.equal(lines(listening.stdout).length, written)

@@ -35,7 +35,7 @@ for (const suite of suites) {
       ends.responder.on('data', () => ends.responder.write('answer'))
       await ends.initiator.send(message)
       ends.initiator.end()
-      const [a, b] = await Promise.all([ends.initiator.closed, ends.responder.closed])
+      const [a, b] = await Promise.all([ends.initiator.outcome, ends.responder.outcome])
       t.same(asked, [message])
       t.same(answered, ['answer'])
       t.match(a, { kind: 'clean', sent: 1, acknowledged: 1, received: 1, unsent: 0 })
@@ -65,7 +65,7 @@ t.test('RSA identities are as good as Ed25519 ones, and may meet', async t => {
     t.equal(responder.peerIdentity?.fingerprint, mine.fingerprint)
     t.equal(initiator.identity, mine)
     initiator.end()
-    t.equal((await initiator.closed).kind, 'clean')
+    t.equal((await initiator.outcome).kind, 'clean')
   }
 })
 
@@ -76,7 +76,7 @@ t.test('an initiator that names nobody has a peer that is only claimed', async t
   t.equal(initiator.security?.peerAuthenticated, false)
   t.equal(initiator.claimedPeerIdentity?.fingerprint, ed25519.responder.fingerprint)
   initiator.end()
-  await responder.closed
+  await responder.outcome
 })
 
 t.test('events come in the order secure, data, end, close, closed', async t => {
@@ -85,7 +85,7 @@ t.test('events come in the order secure, data, end, close, closed', async t => {
   for (const event of ['secure', 'data', 'end', 'close'] as const)
     responder.on(event, () => events.push(event))
   initiator.end('only')
-  await responder.closed.then(() => events.push('closed'))
+  await responder.outcome.then(() => events.push('closed'))
   t.same(events, ['secure', 'data', 'end', 'close', 'closed'])
 })
 
@@ -97,7 +97,7 @@ t.test('early writes are held until the peer is verified, and write says when it
   t.same(got, [])
   await once(initiator, 'drain')
   initiator.end()
-  await responder.closed
+  await responder.outcome
   t.same(got, [1, 2, 3, 4, 5])
 })
 
@@ -114,7 +114,7 @@ t.test('messages of one tick share a record', async t => {
   await initiator.flush()
   t.equal(application, 1)
   initiator.end()
-  await responder.closed
+  await responder.outcome
   t.equal(got.length, 100)
 })
 
@@ -129,7 +129,7 @@ t.test('corked messages stay together over ticks', async t => {
   t.same(got, [])
   initiator.uncork()
   initiator.end()
-  await responder.closed
+  await responder.outcome
   t.same(got, [1, 2])
 })
 
@@ -140,7 +140,7 @@ t.test('a message of megabytes arrives whole between small ones', async t => {
   initiator.write('before')
   initiator.write(big)
   initiator.end('behind')
-  await responder.closed
+  await responder.outcome
   t.equal(got.length, 3)
   t.ok(big.equals(got[1] as Buffer))
   t.equal(got[2], 'behind')
@@ -178,7 +178,7 @@ t.test('answers to the last message are not lost: piped, in a loop, awaited', as
     const got = collect(initiator)
     for (const n of [1, 2, 3]) initiator.write(n)
     initiator.end()
-    t.match(await initiator.closed, { kind: 'clean', received: 3 }, name)
+    t.match(await initiator.outcome, { kind: 'clean', received: 3 }, name)
     t.same(got, [{ re: 1 }, { re: 2 }, { re: 3 }], name)
   }
 })
@@ -192,7 +192,7 @@ t.test('with allowHalfOpen our direction stays open until we end it', async t =>
   await sleep(20)
   t.equal(responder.writable, true)
   responder.end('late')
-  t.equal((await initiator.closed).kind, 'clean')
+  t.equal((await initiator.outcome).kind, 'clean')
   t.same(got, ['late'])
 })
 
@@ -221,7 +221,7 @@ t.test('a message that cannot be carried is refused alone', async t => {
   initiator.write('one')
   initiator.write(Symbol.iterator)
   initiator.end('two')
-  t.match(await initiator.closed, { kind: 'clean', sent: 2, acknowledged: 2, unsent: 0 })
+  t.match(await initiator.outcome, { kind: 'clean', sent: 2, acknowledged: 2, unsent: 0 })
   t.same(got, ['one', 'two'])
   t.same(refused, [['ERR_STALK_VALUE_UNSUPPORTED', Symbol.iterator]])
 })
@@ -239,7 +239,7 @@ t.test('both ends export the same keys, for each label and context others', asyn
   t.notSame(mine, initiator.exportKeyingMaterial('label', 'other', 48))
   t.notSame(mine, initiator.exportKeyingMaterial('other', 'context', 48))
   initiator.destroy()
-  await responder.closed
+  await responder.outcome
 })
 
 t.test('a connection that is printed shows no key', async t => {
@@ -250,7 +250,7 @@ t.test('a connection that is printed shows no key', async t => {
   const shown = inspect(initiator, { depth: 8, showHidden: true })
   for (const key of [secret, pem]) t.notMatch(shown, key)
   initiator.destroy()
-  await responder.closed
+  await responder.outcome
 })
 
 t.test('a reader that is slow slows the writer, and nothing is lost', async t => {
@@ -286,7 +286,7 @@ t.test('a reader that never reads stops the writer within bounded memory', async
   t.ok(blocked)
   t.ok(written * 4096 < 5 * 1024 * 1024, `${written} messages of 4 KiB were taken`)
   initiator.destroy()
-  t.match(await initiator.closed, { kind: 'aborted', acknowledged: null })
+  t.match(await initiator.outcome, { kind: 'aborted', acknowledged: null })
   responder.destroy()
-  await responder.closed
+  await responder.outcome
 })

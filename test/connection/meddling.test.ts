@@ -250,7 +250,7 @@ async function replay(role: 'initiator' | 'responder', bytes: Buffer[]): Promise
   const side = watch(connection)
   theirs.resume()
   theirs.end(Buffer.concat(bytes))
-  return { ...side, outcome: await within(connection.closed, 'a replay') }
+  return { ...side, outcome: await within(connection.outcome, 'a replay') }
 }
 
 t.test('an end that hears itself says so, or at least opens nothing', async t => {
@@ -259,7 +259,7 @@ t.test('an end that hears itself says so, or at least opens nothing', async t =>
     mirror.pipe(mirror)
     const connection = end(role, mine, { handshakeTimeout: 100 })
     const side = watch(connection)
-    const outcome = await within(connection.closed, 'a mirror')
+    const outcome = await within(connection.outcome, 'a mirror')
     t.same(side.events, ['error', 'close'])
     if (role === 'initiator') {
       t.match(outcome, { kind: 'protocol', code: 'ERR_STALK_REFLECTED', received: 0 })
@@ -286,26 +286,26 @@ t.test('a man in the middle with keys of his own is met by no pin', async t => {
   const mallory = await Identity.generate({ type: 'ed25519' })
   const [a, b] = meddledPair()
   const front = ends([a, b], { responder: { identity: mallory, peer: 'anyone' } })
-  t.match(await within(front.initiator.closed, 'a pin'), {
+  t.match(await within(front.initiator.outcome, 'a pin'), {
     kind: 'rejected',
     code: 'ERR_STALK_PEER_MISMATCH',
     reason: `expected ${bob.fingerprint}; the peer has shown ${mallory.fingerprint}`
   })
-  t.match(await front.responder.closed, { kind: 'rejected', code: 'ERR_STALK_REJECTED' })
+  t.match(await front.responder.outcome, { kind: 'rejected', code: 'ERR_STALK_REJECTED' })
   const behind = ends(meddledPair(), { initiator: { identity: mallory, peer: 'anyone' } })
-  t.match(await within(behind.responder.closed, 'a pin'), {
+  t.match(await within(behind.responder.outcome, 'a pin'), {
     kind: 'rejected',
     code: 'ERR_STALK_PEER_MISMATCH',
     reason: `expected ${alice.fingerprint}; the peer has shown ${mallory.fingerprint}`
   })
-  t.match(await behind.initiator.closed, { kind: 'rejected', acknowledged: 0 })
+  t.match(await behind.initiator.outcome, { kind: 'rejected', acknowledged: 0 })
 })
 
 t.test('a relay between an honest initiator and another honest responder is met by no pin', async t => {
   const carol = await Identity.generate({ type: 'ed25519' })
   const relayed = ends(meddledPair(), { responder: { identity: carol, peer: alice } })
   const [initiator, responder] = await within(
-    Promise.all([relayed.initiator.closed, relayed.responder.closed]),
+    Promise.all([relayed.initiator.outcome, relayed.responder.outcome]),
     'a relay'
   )
   t.match(initiator, { kind: 'rejected', code: 'ERR_STALK_PEER_MISMATCH', sent: 0 })

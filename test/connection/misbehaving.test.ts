@@ -162,7 +162,7 @@ for (const role of ['initiator', 'responder'] as const) {
       connection.on('error', error => errors.push(error))
       seal(...messages('before'), ...inners, ...messages('behind'))
       wire.on('end', () => wire.end())
-      const outcome = await within(connection.closed, 'closed')
+      const outcome = await within(connection.outcome, 'closed')
       t.match(outcome, { kind: 'protocol', code, reason: text, received: 1 })
       t.match(errors, [{ code, message: text }])
       t.equal(errors.length, 1)
@@ -193,7 +193,7 @@ t.test('each alert of the peer is an error here with its name, and is not answer
   for (const [alert, code, kind, text] of codes) {
     const { connection, heard, got, seal } = await against('responder')
     seal(...messages('before'), { type: KIND.alert, body: Buffer.of(alert) })
-    t.match(await within(connection.closed, 'closed'), { kind, code, reason: text, received: 1 })
+    t.match(await within(connection.outcome, 'closed'), { kind, code, reason: text, received: 1 })
     t.same(got, ['before'])
     t.same(heard, [])
   }
@@ -202,7 +202,7 @@ t.test('each alert of the peer is an error here with its name, and is not answer
 t.test('an alert in clear, once there are keys, is a record that has no place', async t => {
   const { connection, wire } = await against('responder')
   wire.write(Buffer.of(0xe3, 0, 0, 1, ALERT.internal))
-  t.match(await within(connection.closed, 'closed'), {
+  t.match(await within(connection.outcome, 'closed'), {
     kind: 'protocol',
     code: 'ERR_STALK_UNEXPECTED',
     reason: /^a record of type 0xe3 came/
@@ -219,7 +219,7 @@ t.test('an acknowledgement may not go down', async t => {
   await until(() => heard.some(({ type }) => type === KIND.alert), 'our goodbye')
   seal(finalPong(1))
   wire.end()
-  const outcome = await within(connection.closed, 'closed')
+  const outcome = await within(connection.outcome, 'closed')
   t.match(outcome, { sent: 2, acknowledged: 2 })
 })
 
@@ -231,7 +231,7 @@ t.test('fragments without end are stopped at the largest message, long before me
     seal(piece)
     await new Promise(resolve => setImmediate(resolve))
   }
-  t.match(await within(connection.closed, 'closed'), {
+  t.match(await within(connection.outcome, 'closed'), {
     kind: 'protocol',
     code: 'ERR_STALK_OVERFLOW',
     reason: 'a message of more than 200000 bytes',
@@ -243,7 +243,7 @@ t.test('a flood behind the fault is not parsed, and ends within bounds', async t
   const { connection, wire, seal, got } = await against('responder')
   seal(inner(0x7f))
   for (let n = 0; n < 40 && !wire.destroyed; n++) seal(...messages('x'.repeat(10_000)))
-  t.match(await within(connection.closed, 'closed'), { code: 'ERR_STALK_UNEXPECTED', received: 0 })
+  t.match(await within(connection.outcome, 'closed'), { code: 'ERR_STALK_UNEXPECTED', received: 0 })
   t.same(got, [])
 })
 
@@ -255,7 +255,7 @@ t.test('a honest machine has no fault', async t => {
     seal(closeRecord(1))
     await until(() => heard.length >= 2, 'a goodbye')
     wire.end()
-    t.match(await within(connection.closed, 'closed'), {
+    t.match(await within(connection.outcome, 'closed'), {
       kind: 'clean',
       sent: 1,
       acknowledged: 1,

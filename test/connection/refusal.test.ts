@@ -105,7 +105,7 @@ for (const [name, { expect, ...options }] of Object.entries(cases)) {
     )
     for (const end of ['initiator', 'responder'] as const) {
       const [code, message, kind] = expect[end]
-      const outcome = await ends[end].closed
+      const outcome = await ends[end].outcome
       t.match(ends[end].errored, { code, message, phase: 'handshake' }, end)
       t.match(outcome, { kind, code, received: 0 }, end)
       t.equal(
@@ -126,12 +126,12 @@ t.test('two initiators are told that they have the same role; two responders wai
   const options = { identity: null, peer: 'anyone', handshakeTimeout: 100 } as const
   const ends = [a, b].map(duplex => stalk(duplex, { ...options, role: 'initiator' }))
   for (const end of ends) end.on('error', () => {})
-  await Promise.all(ends.map(end => end.closed))
+  await Promise.all(ends.map(end => end.outcome))
   t.match(ends[0]?.errored, { code: 'ERR_STALK_SAME_ROLE', message: /both ends are initiators/ })
   const [c, d] = wire()
   const silent = [c, d].map(duplex => stalk(duplex, { ...options, role: 'responder' }))
   for (const end of silent) end.on('error', () => {})
-  await Promise.all(silent.map(end => end.closed))
+  await Promise.all(silent.map(end => end.outcome))
   t.match(silent[0]?.errored, { code: 'ERR_STALK_HANDSHAKE_TIMEOUT', message: /or has our role/ })
 })
 
@@ -142,7 +142,7 @@ t.test('the same identity at both ends is legal where it is meant', async t => {
   })
   await initiator.ready
   initiator.end()
-  t.equal((await responder.closed).kind, 'clean')
+  t.equal((await responder.outcome).kind, 'clean')
 })
 
 t.test('an answer of authorize that comes when the wire is gone changes nothing', async t => {
@@ -157,9 +157,9 @@ t.test('an answer of authorize that comes when the wire is gone changes nothing'
   })
   await sleep(50)
   initiator.destroy()
-  t.match(await initiator.closed, { kind: 'aborted', code: 'ERR_STALK_ABORTED' })
+  t.match(await initiator.outcome, { kind: 'aborted', code: 'ERR_STALK_ABORTED' })
   responder.destroy()
-  await responder.closed
+  await responder.outcome
   answer(true)
   await sleep(20)
   t.equal(responder.security, null)
@@ -172,8 +172,8 @@ t.test('destroy tells the peer, and is no error here', async t => {
   initiator.on('error', error => errors.push(error))
   initiator.destroy()
   initiator.destroy()
-  t.match(await initiator.closed, { kind: 'aborted', code: 'ERR_STALK_ABORTED' })
-  t.match(await responder.closed, { kind: 'reset', code: 'ERR_STALK_PEER_ABORTED' })
+  t.match(await initiator.outcome, { kind: 'aborted', code: 'ERR_STALK_ABORTED' })
+  t.match(await responder.outcome, { kind: 'reset', code: 'ERR_STALK_PEER_ABORTED' })
   t.match(responder.errored, { message: /aborted or internal error \(alert 8\)/ })
   t.same(errors, [])
 })
@@ -181,14 +181,14 @@ t.test('destroy tells the peer, and is no error here', async t => {
 t.test('destroy in the first tick, and in every handler, ends all the same', async t => {
   const first = two()
   first.initiator.destroy()
-  t.equal((await first.initiator.closed).kind, 'aborted')
-  await first.responder.closed
+  t.equal((await first.initiator.outcome).kind, 'aborted')
+  await first.responder.outcome
   for (const event of ['secure', 'data', 'end'] as const) {
     const { initiator, responder } = two()
     responder.on(event, () => responder.destroy())
     responder.resume()
     initiator.end('message')
-    await Promise.all([initiator.closed, responder.closed])
+    await Promise.all([initiator.outcome, responder.outcome])
     t.ok(responder.destroyed, event)
   }
 })
@@ -202,11 +202,11 @@ t.test('what waits to be sent or flushed is told what ended the connection', asy
   const reasons = results.map(result => (result.status === 'rejected' ? result.reason : 'sent'))
   t.ok(reasons.every(reason => reason === failure || reason === 'sent'))
   t.equal(reasons[2], failure)
-  t.match(await initiator.closed, { kind: 'aborted', reason: 'enough' })
+  t.match(await initiator.outcome, { kind: 'aborted', reason: 'enough' })
   await t.rejects(initiator.send(3), { code: 'ERR_STALK_NOT_WRITABLE', message: /closed: enough/ })
   await t.rejects(initiator.flush(), { code: 'ERR_STALK_NOT_WRITABLE', message: /cannot flush/ })
   responder.destroy()
-  await responder.closed
+  await responder.outcome
 })
 
 t.test('send after end is refused and harms nothing; write after end is an error, as in node', async t => {
@@ -215,14 +215,14 @@ t.test('send after end is refused and harms nothing; write after end is an error
   first.initiator.end()
   await t.rejects(first.initiator.send(1), { code: 'ERR_STALK_NOT_WRITABLE', message: /was ended/ })
   first.responder.resume()
-  t.equal((await first.initiator.closed).kind, 'clean')
+  t.equal((await first.initiator.outcome).kind, 'clean')
   const second = two()
   await second.initiator.ready
   second.initiator.end()
   second.initiator.write(1)
-  t.equal((await second.initiator.closed).kind, 'aborted')
+  t.equal((await second.initiator.outcome).kind, 'aborted')
   t.match(second.initiator.errored, { code: 'ERR_STREAM_WRITE_AFTER_END' })
-  await second.responder.closed
+  await second.responder.outcome
 })
 
 t.test('a peer that says no goodbye is let go after a while', async t => {
@@ -232,7 +232,7 @@ t.test('a peer that says no goodbye is let go after a while', async t => {
   })
   responder.resume()
   initiator.end()
-  t.match(await initiator.closed, { kind: 'timeout', code: 'ERR_STALK_CLOSE_TIMEOUT' })
+  t.match(await initiator.outcome, { kind: 'timeout', code: 'ERR_STALK_CLOSE_TIMEOUT' })
   t.match(initiator.errored, { message: /no goodbye|did not say goodbye within 60 ms/ })
-  await responder.closed
+  await responder.outcome
 })

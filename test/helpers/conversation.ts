@@ -75,7 +75,7 @@ export async function converse(
   initiator.write(QUESTIONS[0])
   giveUpWith(initiator, responder, giveUpMs)
   giveUpWith(responder, initiator, giveUpMs)
-  const outcomes = Promise.all([initiator.closed, responder.closed])
+  const outcomes = Promise.all([initiator.outcome, responder.outcome])
   const [a, b] = await within(outcomes, 'a conversation that somebody meddled with', 30_000)
   return { initiator: { ...asking, outcome: a }, responder: { ...answering, outcome: b } }
 }
@@ -83,7 +83,7 @@ export async function converse(
 /** No keepalive: who is cut off in silence waits for good, unless its application does not. */
 function giveUpWith(first: Connection, second: Connection, ms: number): void {
   const timer = setTimeout(() => first.destroy(), ms)
-  first.closed.then(() => {
+  first.outcome.then(() => {
     clearTimeout(timer)
     setTimeout(() => second.destroy(), 60).unref()
   })

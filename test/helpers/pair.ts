@@ -125,7 +125,7 @@ export function collect(connection: Connection): unknown[] {
 export function note(connection: Connection, names: readonly string[]): string[] {
   const noted: string[] = []
   for (const name of names) connection.on(name, () => noted.push(name))
-  connection.closed.then(() => noted.push('closed'))
+  connection.outcome.then(() => noted.push('closed'))
   return noted
 }
 
@@ -140,9 +140,9 @@ export async function within<T>(promise: Promise<T>, what: string, ms = 10_000):
 
 /** How both ends ended. */
 export const bothClosed = ({ initiator, responder }: Ends): Promise<[Outcome, Outcome]> =>
-  within(Promise.all([initiator.closed, responder.closed]), 'closed')
+  within(Promise.all([initiator.outcome, responder.outcome]), 'closed')
 
-type Outcome = Awaited<Connection['closed']>
+type Outcome = Awaited<Connection['outcome']>
 
 /** Waits until something is so. */
 export async function until(isSo: () => boolean, what: string, ms = 10_000): Promise<void> {

@@ -10,5 +10,5 @@ const identity = await Identity.load(keyFile)
 const connection = stalk(duplex, { role, identity, peer, handshakeTimeout: 30_000 })
 
 connection.on('error', () => {}) // it is in the outcome
-connection.pipe(connection as unknown as Duplex)
-console.error(JSON.stringify(await connection.closed))
+connection.pipe(connection)
+console.error(JSON.stringify(await connection.outcome))

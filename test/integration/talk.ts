@@ -56,7 +56,7 @@ export function collect(connection: Connection): unknown[] {
 /** Deadlines are there to name what hangs; none is near what it takes. */
 const DEADLINE_MS = 30_000
 
-export const closed = ({ closed }: Connection): Promise<Outcome> => within(closed, 'closed', DEADLINE_MS)
+export const closed = ({ outcome }: Connection): Promise<Outcome> => within(outcome, 'outcome', DEADLINE_MS)
 
 interface Ends {
   readonly link: Link
@@ -128,7 +128,7 @@ async function goodbye(t: Test, transport: Transport, who: 'initiator' | 'respon
   const { link, released, ...ends } = await open(transport, 'as they called')
   const asks = ends[who]
   const answers = ends[who === 'initiator' ? 'responder' : 'initiator']
-  answers.pipe(answers as unknown as Duplex)
+  answers.pipe(answers)
   const got = collect(asks)
   for (const message of ['one', 'two', 'three']) await within(asks.send(message), 'send', DEADLINE_MS)
   asks.end()

@@ -35,8 +35,8 @@ t.test('the messages of a connection are read and written as web streams', async
   const [called, accepted] = await tcpPair()
   const initiator = stalk(called, { identity: alice, peer: bob })
   const responder = stalk(accepted, { identity: bob, peer: alice })
-  responder.pipe(responder as unknown as Duplex)
-  const { readable, writable } = Duplex.toWeb(initiator as unknown as Duplex) as Web
+  responder.pipe(responder)
+  const { readable, writable } = Duplex.toWeb(initiator) as Web
   const writer = writable.getWriter()
   for (const message of messages.slice(0, 60)) await within(writer.write(message), 'write')
   await within(writer.close(), 'close')

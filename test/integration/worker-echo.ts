@@ -1,6 +1,5 @@
 // The worker of worker.test.ts: echoes over the MessagePort that it is given.
 
-import type { Duplex } from 'node:stream'
 import { type MessagePort, parentPort, workerData } from 'node:worker_threads'
 import { Identity, stalk } from '../../lib/index.ts'
 import { PortDuplex } from './port-duplex.ts'
@@ -15,5 +14,5 @@ const identity = await Identity.load(keyFile)
 const connection = stalk(new PortDuplex(port), { role, identity, peer, handshakeTimeout: 30_000 })
 
 connection.on('error', () => {}) // it is in the outcome
-connection.pipe(connection as unknown as Duplex)
-parentPort?.postMessage(await connection.closed)
+connection.pipe(connection)
+parentPort?.postMessage(await connection.outcome)

@@ -55,7 +55,7 @@ t.test('both forms of both functions, over TCP and a Unix socket', async t => {
       const got: unknown[] = []
       for await (const message of connection) got.push(message)
       t.same(got, [{ n: 1 }])
-      t.equal((await connection.closed).kind, 'clean')
+      t.equal((await connection.outcome).kind, 'clean')
     }
     await new Promise(resolve => server.close(resolve))
   }
@@ -72,7 +72,7 @@ t.test('the connection says where its peer is', async t => {
   t.equal(connection.peerIdentity?.fingerprint, bob.fingerprint)
   connection.end()
   connection.resume()
-  await connection.closed
+  await connection.outcome
   await new Promise(resolve => server.close(resolve))
 })
 
@@ -199,7 +199,7 @@ t.test("an error after connect is the connection's own, and is not swallowed", a
     'error'
   )
   t.match(error, { code: 'ERR_STALK_PEER_ABORTED' })
-  await connection.closed
+  await connection.outcome
   await new Promise(resolve => server.close(resolve))
 })
 
@@ -223,7 +223,7 @@ const WHO = `
   const call = async options => {
     const connection = await connect('127.0.0.1', port, options)
     connection.resume().end()
-    await connection.closed
+    await connection.outcome
   }
 `
 
@@ -259,7 +259,7 @@ t.test('a listener shows the default identity unless it is given another, or nul
       const connection = await connect('127.0.0.1', server.address().port, { peer: 'anyone' })
       shown.push(connection.claimedPeerIdentity?.fingerprint ?? 'anonymous')
       connection.resume().end()
-      await connection.closed
+      await connection.outcome
       server.close()
     }
     console.log(JSON.stringify(shown.map(print => print === bob.fingerprint ? 'bob' : print)))

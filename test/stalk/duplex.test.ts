@@ -19,7 +19,7 @@ t.test('it is the default export, and what it gives is a Connection', async t =>
   t.equal(connection.socket, duplex)
   t.equal(connection.writableObjectMode && connection.readableObjectMode, true)
   connection.destroy()
-  await connection.closed
+  await connection.outcome
 })
 
 t.test('a net socket that connected is the initiator, one that was accepted the responder', async t => {
@@ -33,7 +33,7 @@ t.test('a net socket that connected is the initiator, one that was accepted the 
     t.equal(responder.security?.role, 'responder')
     initiator.resume().end()
     responder.resume()
-    await Promise.all([initiator.closed, responder.closed])
+    await Promise.all([initiator.outcome, responder.outcome])
   }
 })
 
@@ -45,7 +45,7 @@ t.test('a role that is given goes before what the socket says: a server may call
   t.same([calling.security?.role, called.security?.role], ['initiator', 'responder'])
   calling.resume().end()
   called.resume()
-  await Promise.all([calling.closed, called.closed])
+  await Promise.all([calling.outcome, called.outcome])
 })
 
 t.test('a TLS socket has its role too, and the connection runs inside TLS', async t => {
@@ -67,7 +67,7 @@ t.test('a TLS socket has its role too, and the connection runs inside TLS', asyn
     const connection = stalk(socket, { identity: alice, peer: bob })
     connection.end('inside')
     for await (const message of connection) console.log(message, connection.security.role)
-    console.log((await connection.closed).kind)
+    console.log((await connection.outcome).kind)
     server.close()
   `)
   t.same({ code, err }, { code: 0, err: '' })
@@ -132,7 +132,7 @@ t.test('a socket that is still connecting will do, and one that cannot connect i
   await new Promise(resolve => server.close(resolve))
   const connection = stalk(net.connect(port, '127.0.0.1'), OPTIONS)
   connection.on('error', () => {})
-  t.match(await within(connection.closed, 'closed'), {
+  t.match(await within(connection.outcome, 'closed'), {
     kind: 'reset',
     code: 'ERR_STALK_RESET',
     reason: /^the transport failed: connect ECONNREFUSED/
@@ -144,7 +144,7 @@ t.test('two initiators are told that they are; two responders wait until they ar
   const [a, b] = pair()
   const initiators = [a, b].map(duplex => stalk(duplex, { ...options, role: 'initiator' }))
   for (const end of initiators) end.on('error', () => {})
-  const outcomes = await within(Promise.all(initiators.map(end => end.closed)), 'closed')
+  const outcomes = await within(Promise.all(initiators.map(end => end.outcome)), 'closed')
   for (const outcome of outcomes) {
     t.match(outcome, {
       code: 'ERR_STALK_SAME_ROLE',
@@ -154,7 +154,7 @@ t.test('two initiators are told that they are; two responders wait until they ar
   const [c, d] = pair()
   const responders = [c, d].map(duplex => stalk(duplex, { ...options, role: 'responder' }))
   for (const end of responders) end.on('error', () => {})
-  const [first] = await within(Promise.all(responders.map(end => end.closed)), 'closed')
+  const [first] = await within(Promise.all(responders.map(end => end.outcome)), 'closed')
   t.match(first, {
     kind: 'timeout',
     code: 'ERR_STALK_HANDSHAKE_TIMEOUT',
@@ -230,7 +230,7 @@ t.test('a duplex that cannot be written is reported by the connection', async t 
   })
   const connection = stalk(broken, { ...OPTIONS, role: 'initiator' })
   connection.on('error', () => {})
-  t.match(await within(connection.closed, 'closed'), {
+  t.match(await within(connection.outcome, 'closed'), {
     kind: 'reset',
     reason: 'the transport failed: no medium'
   })
@@ -259,5 +259,5 @@ t.test('both ends in one process, with nothing but a role, find each other', asy
   t.match(both.initiator.security, { mode: 'anonymous', peerAuthenticated: false, selfAuthenticated: false })
   both.initiator.resume().end()
   both.responder.resume()
-  await both.responder.closed
+  await both.responder.outcome
 })

@@ -89,11 +89,11 @@ class Conversation {
     if (!connection || this.#ended) return
     connection.destroy()
     if (!(reason instanceof ReaderGone)) await this.#end(connection)
-    else await connection.closed
+    else await connection.outcome
   }
 
   async #end(connection: Connection): Promise<Outcome> {
-    const outcome = await connection.closed
+    const outcome = await connection.outcome
     this.#ended = true
     showEnd(this.#shell.voice, outcome)
     return outcome

@@ -130,7 +130,7 @@ class Reception {
   async abort(): Promise<void> {
     this.#listening.close()
     const connections = [...this.#connections.keys()]
-    await Promise.all(connections.map(connection => connection.destroy().closed))
+    await Promise.all(connections.map(connection => connection.destroy().outcome))
   }
 
   async #allEnded(): Promise<void> {
@@ -153,7 +153,7 @@ class Reception {
 
   #onConnection(connection: Connection): void {
     const once = this.#args.has('once')
-    connection.on('error', () => {}) // `closed` says it
+    connection.on('error', () => {}) // `outcome` says it
     if (this.#ending || (once && this.#count > 0)) return void connection.destroy()
     if (once) this.#listening.close()
     this.#count += 1
@@ -169,7 +169,7 @@ class Reception {
     await this.#receive(number, connection).catch(error => {
       if (error !== connection.errored) throw error
     })
-    const outcome = await connection.closed
+    const outcome = await connection.outcome
     if (this.#args.has('once')) this.#failure = connection.errored
     voice.event('ended', { connection: number, ...outcome }, `#${number} ${harmless(ended(outcome))}`)
   }
