@@ -63,6 +63,7 @@ export class Connection<In = unknown, Out = unknown> extends MessageStream<In> {
   #outcome: Outcome | null = null
   #endedBy: Error | null = null
   #parted: Promise<void> | null = null
+  #afterword: StalkError | null = null
   #timer: NodeJS.Timeout | undefined
 
   #session: Session | null = null
@@ -267,17 +268,16 @@ export class Connection<In = unknown, Out = unknown> extends MessageStream<In> {
   }
 
   override _read(): void {
-    if (this.#emptyInbox()) this.#pipeline.resume()
+    if (this.#inbox.empty(message => this.push(message))) this.#pipeline.resume()
   }
 
-  #onMessages(messages: unknown[]): boolean {
+  // On a tick of its own: what a reader's handler throws is to reach the process, and pipes above would catch it.
+  #onMessages(messages: unknown[]): void {
     this.#timer?.refresh()
     this.#inbox.fill(messages)
-    return this.#emptyInbox()
-  }
-
-  #emptyInbox(): boolean {
-    return this.#inbox.empty(message => this.push(message))
+    process.nextTick(() => {
+      if (!this.destroyed) this._read()
+    })
   }
 
   #onControl(frame: Frame): void {
@@ -302,8 +302,10 @@ export class Connection<In = unknown, Out = unknown> extends MessageStream<In> {
 
   #onEnded(): void {
     if (this.#goodbyes.heard && this.#goodbyes.said) return
-    // The peer has said all that it had to say, and waits for us no more; our goodbye may still reach it.
-    if (this.#goodbyes.heard && this.socket.writable) return void this.end()
+    // The peer waits for us no more. It has missed nothing if it has got all that we had to say.
+    const unsent = this.#outbox.waiting(this.writableLength) + this.#outbox.unsealed
+    const missed = unsent > 0 || this.#outbox.sent > (this.#goodbyes.acknowledged ?? 0)
+    if (this.#goodbyes.heard && this.socket.writable && !missed) return void this.end()
     this.#fail(this.#truncated())
   }
 
@@ -391,11 +393,17 @@ export class Connection<In = unknown, Out = unknown> extends MessageStream<In> {
 
   /** Ends it once all that came before has been read. */
   #fail(error: StalkError): void {
-    if (this.destroyed) return
+    if (this.destroyed) return this.#onAfterword(error)
     this.#stopTimer()
     this.#stopWriting(error)
     this.#parted ??= this.#part(error)
     this.#failure.settle(error)
+  }
+
+  /** The peer finds fault with what we said after its goodbye, or does not keep to the protocol to the end. */
+  #onAfterword(error: StalkError): void {
+    const both = this.#goodbyes.said && this.#goodbyes.heard
+    if (both && error.fault !== 'transport') this.#afterword ??= error
   }
 
   /** Nothing leaves from now on, and whoever waits for it is told. */
@@ -426,8 +434,9 @@ export class Connection<In = unknown, Out = unknown> extends MessageStream<In> {
     this.#parted ??= this.#part(error)
     void this.#parted.then(() => {
       this.#pipeline.destroy()
-      this.#outcome = this.#outcomeOf(error, waiting + this.#outbox.unsealed, unread)
-      done(given)
+      const late = error === null ? this.#afterword : null
+      this.#outcome = this.#outcomeOf(error ?? late, waiting + this.#outbox.unsealed, unread)
+      done(given ?? late)
     })
   }
 

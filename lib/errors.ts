@@ -159,6 +159,8 @@ export const isAlertCode = (value: number): value is AlertCode => value in ALERT
  */
 export function alertError(code: number, phase: Phase, plain = false): StalkError {
   const origin = plain ? 'an alert in clear, which nobody vouches for,' : 'the peer'
+  if (code === ALERT.close)
+    return new StalkError('ERR_STALK_DECODE', `${origin} sent a close, which has no place here`, { phase })
   if (!isAlertCode(code))
     return new StalkError('ERR_STALK_DECODE', `${origin} sent the unknown alert ${code}`, { phase })
   const text = `${origin} ended the connection: ${ALERT_TEXT[code]} (alert ${code})`

@@ -41,8 +41,8 @@ export interface PipelineConfig {
 export interface PipelineEvents {
   /** Keys are agreed and both sides have accepted each other. */
   agreed(session: Session): void
-  /** Messages that are complete; false: no more until `resume`. */
-  messages(messages: unknown[]): boolean
+  /** Messages that are complete; no more until `resume`. */
+  messages(messages: unknown[]): void
   /** A message that does not fit the schema and was left out. */
   invalid(error: StalkError, message: unknown): void
   /** What the peer's stalk says to ours. */
@@ -220,8 +220,9 @@ export class Pipeline {
 
   #deliver(item: unknown[] | Frame): void {
     if (this.#stopped) return
-    if (!Array.isArray(item)) this.#events.control(item)
-    else if (!this.#events.messages(item)) this.#gateIn.pause()
+    if (!Array.isArray(item)) return this.#events.control(item)
+    this.#gateIn.pause()
+    this.#events.messages(item)
   }
 
   #finish(): void {

@@ -168,7 +168,7 @@ export class Handshake {
 export const failure = (code: ErrorCode, text: string): StalkError =>
   new StalkError(code, text, { phase: 'handshake' })
 
-/** Throws what an alert's content says. `plain` says that it came unsealed. */
+/** Throws what an alert's content says; there is no close before the end. `plain` says that it came unsealed. */
 export function throwAlert(content: Buffer, plain: boolean): never {
   const [code] = content
   if (code === undefined || content.length > 1) {

@@ -452,3 +452,44 @@ t.test('a flush is rejected if the transport fails while it holds what was flush
   both.responder.destroy()
   await bothClosed(both)
 })
+
+t.test('what the peer says against us after both goodbyes is no clean end', async t => {
+  const schema = {
+    '~standard': { version: 1, vendor: 'test', validate: () => ({ issues: [{ message: 'unfit' }] }) }
+  } as const
+  const both = await open({ initiator: { schema }, responder: { allowHalfOpen: true } })
+  const errors: StalkError[] = []
+  both.responder.on('error', error => errors.push(error as StalkError))
+  both.initiator.resume()
+  both.responder.resume()
+  both.initiator.end()
+  await within(once(both.responder, 'end'), 'the goodbye')
+  both.responder.end({ unfit: true }) // its goodbye is said before the peer has seen what is wrong
+  const [a, b] = await bothClosed(both)
+  t.match(a, { kind: 'protocol', code: 'ERR_STALK_SCHEMA' })
+  t.match(b, { kind: 'protocol', code: 'ERR_STALK_PEER_ALERT', sent: 1, acknowledged: 0 })
+  t.match(errors, [{ code: 'ERR_STALK_PEER_ALERT', phase: 'closing' }])
+})
+
+t.test(
+  'a peer that hangs up behind its goodbye has missed what it did not acknowledge, or nothing',
+  async t => {
+    for (const missed of [true, false]) {
+      const [calling, called] = meddledPair()
+      const both = await open({ responder: { allowHalfOpen: true } }, [calling, called])
+      const got = collect(both.initiator)
+      both.responder.resume()
+      await both.responder.send('one')
+      await until(() => got.length === 1, 'one')
+      both.initiator.end()
+      await within(once(both.responder, 'end'), 'the goodbye')
+      if (missed) await both.responder.send('two')
+      calling.end()
+      const outcome = await within(both.responder.outcome, 'outcome')
+      const kind = missed ? { kind: 'truncated', code: 'ERR_STALK_TRUNCATED' } : { kind: 'clean' }
+      t.match(outcome, { ...kind, sent: missed ? 2 : 1, acknowledged: 1 })
+      both.initiator.destroy()
+      await both.initiator.outcome
+    }
+  }
+)

@@ -581,7 +581,7 @@ t.test("want 0: the identity stays at home, though M3's algorithms do not fit it
 
 t.test('a plain alert in place of M2 ends the attempt and says that nobody vouches for it', async t => {
   const cases = [
-    [0, 'ERR_STALK_PEER_ALERT'],
+    [0, 'ERR_STALK_DECODE'],
     [5, 'ERR_STALK_PEER_ALERT'],
     [6, 'ERR_STALK_REJECTED'],
     [8, 'ERR_STALK_PEER_ABORTED'],
@@ -633,7 +633,7 @@ t.test('a sealed alert in place of M3 or of M5 is what the responder says', asyn
     [[7], 'ERR_STALK_REJECTED', /an identity is required \(alert 7\)$/],
     [[8], 'ERR_STALK_PEER_ABORTED', /\(alert 8\)$/],
     [[9], 'ERR_STALK_PEER_ALERT', /limit reached \(alert 9\)$/],
-    [[0], 'ERR_STALK_PEER_ALERT', /close \(alert 0\)$/],
+    [[0], 'ERR_STALK_DECODE', /a close, which has no place/],
     [[12], 'ERR_STALK_DECODE', /unknown alert 12/],
     [[], 'ERR_STALK_DECODE', /an alert of 0 bytes/],
     [[6, 6], 'ERR_STALK_DECODE', /an alert of 2 bytes/]

@@ -525,7 +525,7 @@ t.test('an alert in place of M4, in clear or sealed, is what the initiator says'
     [7, 'ERR_STALK_REJECTED'],
     [8, 'ERR_STALK_PEER_ABORTED'],
     [1, 'ERR_STALK_PEER_ALERT'],
-    [0, 'ERR_STALK_PEER_ALERT'],
+    [0, 'ERR_STALK_DECODE'],
     [99, 'ERR_STALK_DECODE']
   ] as const
   for (const [alert, code] of cases) {
