@@ -1,0 +1,248 @@
+"""Checks stalk_reference by the vectors of test/vectors: every value of every handshake, and every refusal.
+
+    python3 check_vectors.py [folder]
+"""
+
+import json
+import pathlib
+import sys
+from dataclasses import dataclass, field
+
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
+from cryptography.hazmat.primitives.serialization import load_der_private_key
+
+from stalk_reference.connection import Connection
+from stalk_reference.handshake import (
+    Config, IdentityMessage, Initiator, KeySchedule, Responder, prologue, split_flight,
+)
+from stalk_reference.identity import ED25519, Identity, PublicKey
+from stalk_reference.wire import (
+    ALERT, APPLICATION, HANDSHAKE, PLAIN_ALERT, SUITES, Fault, Link, PeerAlert, Truncated, is_grease,
+)
+
+PLACES = ('M1', 'M2', 'M3', 'M4', 'M5')
+SENDER = {'M1': 'initiator', 'M2': 'responder', 'M3': 'responder', 'M4': 'initiator', 'M5': 'responder'}
+ROLES = {'initiator': Initiator, 'responder': Responder}
+
+
+class Tally:
+    def __init__(self):
+        self.checked = self.failed = 0
+
+    def __call__(self, name: str, actual, expected) -> None:
+        self.checked += 1
+        if actual != expected:
+            self.failed += 1
+            print(f'FAILED {name}\n  expected {short(expected)}\n  got      {short(actual)}')
+
+
+def short(value) -> str:
+    text = value.hex() if isinstance(value, bytes) else repr(value)
+    return text if len(text) <= 200 else f'{text[:200]}… ({len(text)})'
+
+
+class RecordedIdentity(Identity):
+    """Signs as in a vector. RSA-PSS signatures are random: the recorded one is verified, and given out."""
+
+    def __init__(self, private_key, side: dict, tally: Tally, name: str):
+        super().__init__(private_key)
+        self._side, self._tally, self._name = side, tally, name
+
+    def sign(self, signed: bytes) -> bytes:
+        recorded = bytes.fromhex(self._side['signature'])
+        self._tally(f'{self._name}: signed', signed.hex(), self._side['signed'])
+        self.public.verify(recorded, signed)
+        if self.public.alg == ED25519:
+            self._tally(f'{self._name}: signature', super().sign(signed), recorded)
+        return recorded
+
+
+@dataclass
+class Script:
+    """A transport that plays recorded bytes and keeps what is sent."""
+
+    incoming: bytes
+    sent: list[bytes] = field(default_factory=list)
+    ended: bool = False
+
+    def recv(self, size: int) -> bytes:
+        piece, self.incoming = self.incoming[:size], self.incoming[size:]
+        return piece
+
+    def sendall(self, data: bytes) -> None:
+        self.sent.append(data)
+
+    def shutdown(self, _how: int) -> None:
+        self.ended = True
+
+    def settimeout(self, _seconds: float) -> None:
+        pass
+
+    def close(self) -> None:
+        self.ended = True
+
+
+def config(vector: dict, role: str, keys: dict, tally: Tally, **rest) -> Config:
+    side = vector[role]
+    name = f"{vector['name']}, {role}"
+    identity = RecordedIdentity(keys[side['identity']], side, tally, name) if side['identity'] else None
+    share = X25519PrivateKey.from_private_bytes(bytes.fromhex(side['x25519Private']))
+    settings = {
+        'identity': identity, 'sigs': side['sigs'], 'want': vector['want'], 'app': vector['app'],
+        'max_message': side['maxMessage'], 'suites': [s for s in vector['suites'] if not is_grease(s)],
+    }
+    return Config(
+        **{**settings, **rest},
+        new_random=lambda: bytes.fromhex(side['random']),
+        new_share=lambda: share,
+        offer=lambda _suites: vector['suites'],
+    )
+
+
+def records(vector: dict, sender: str) -> dict:
+    """What one side sends, by place, in order."""
+    handshake = {place: vector['records'][place] for place in PLACES if SENDER[place] == sender}
+    after = {i: entry['record'] for i, entry in enumerate(vector['after']) if entry['from'] == sender}
+    return {place: bytes.fromhex(record) for place, record in {**handshake, **after}.items()}
+
+
+def other(role: str) -> str:
+    return 'initiator' if role == 'responder' else 'responder'
+
+
+# ---- handshakes
+
+
+def check_handshake(vector: dict, keys: dict, tally: Tally) -> None:
+    tally(f"{vector['name']}: prologue", prologue(vector['app']).hex(), vector['prologue'])
+    check_flights(vector, keys, tally)
+    for role in ('initiator', 'responder'):
+        check_role(vector, role, keys, tally)
+
+
+def check_flights(vector: dict, keys: dict, tally: Tally) -> None:
+    for place, role in (('M3', 'responder'), ('M4', 'initiator')):
+        (mtype, body), *_, (_, mac) = split_flight(bytes.fromhex(vector['flights'][place]))
+        shown, side = IdentityMessage.decode(mtype, body), vector[role]
+        public = Identity(keys[side['identity']]).public if side['identity'] else None
+        expected = public, side['maxMessage'], side['finished']
+        tally(f"{vector['name']}: {place}", (shown.key, shown.max_message, mac.hex()), expected)
+
+
+def check_role(vector: dict, role: str, keys: dict, tally: Tally) -> None:
+    """One side of the whole connection: all that it sends, and all that it derives on the way."""
+    name = f"{vector['name']}, {role}"
+    script = Script(b''.join(records(vector, other(role)).values()))
+    link = Link(script)
+    handshake = ROLES[role](link, config(vector, role, keys, tally))
+    handshake.start()
+    handshake.finish()
+    check_schedule(vector, handshake, name, tally)
+    for i, entry in enumerate(vector['after']):
+        if entry['from'] == role:
+            link.write_sealed(entry['kind'], bytes.fromhex(entry['content']), entry['innerBytes'])
+        else:
+            kind, content, size = link.read_sealed(APPLICATION)[1]
+            expected = entry['kind'], entry['content'], entry['innerBytes']
+            tally(f'{name}: inner {i}', (kind, content.hex(), size), expected)
+    for (place, expected), actual in zip(records(vector, role).items(), script.sent, strict=True):
+        tally(f'{name}: record {place}', actual, expected)
+
+
+def check_schedule(vector: dict, handshake, name: str, tally: Tally) -> None:
+    keys, secrets = handshake.keys, vector['secrets']
+    tally(f'{name}: share', handshake.share.hex(), vector[handshake.role]['share'])
+    tally(f'{name}: shared', handshake.shared.hex(), vector['shared'])
+    for th, expected in vector['transcript'].items():
+        tally(f'{name}: {th}', handshake.th[th].hex(), expected)
+    for secret in ('salt', 'es', 'hs', 'ms', 'i_hs', 'r_hs', 'i_ap', 'r_ap', 'exp'):
+        tally(f'{name}: {secret}', getattr(keys, secret).hex(), secrets[secret])
+    for secret, fin in (('i_hs', 'fin_i'), ('r_hs', 'fin_r')):
+        tally(f'{name}: {fin}', keys.finished_key(getattr(keys, secret)).hex(), secrets[fin])
+    for secret, traffic in vector['keys'].items():
+        derived = keys.traffic(getattr(keys, secret))
+        for part, expected in traffic.items():
+            tally(f'{name}: {part} of {secret}', getattr(derived, part).hex(), expected)
+    tally(f'{name}: session id', keys.session_id.hex(), vector['sessionId'])
+    for entry in vector['exports']:
+        out = keys.export(entry['label'].encode(), entry['context'].encode(), entry['length'])
+        tally(f'{name}: export {entry["label"]}', out.hex(), entry['out'])
+    tally(f'{name}: suite', keys.suite.id, vector['suite'])
+
+
+# ---- refusals
+
+
+def check_refusal(negative: dict, vector: dict, keys: dict, tally: Tally) -> None:
+    name = f"{negative['to']} {negative['place']}: {negative['name']} ({negative['handshake']})"
+    role, asked = negative['to'], []
+    settings = config(vector, role, keys, Tally(), sigs=[1, 2], trust=lambda key: asked.append(key) or True)
+    if role == 'responder':
+        settings.suites = [1, 2, 3]
+    script = Script(spoiled(negative, vector))
+    in_handshake = negative['place'] in PLACES
+    made, failure = attempt(script, role, settings)
+    tally(f'{name}: a session', made, not in_handshake)
+    tally(f'{name}: asked', bool(asked), negative['asked'])
+    tally(f'{name}: alert', getattr(failure, 'alert', None), negative['alert'])
+    tally(f'{name}: ended', script.ended and not isinstance(failure, Truncated), True)
+    tally(f'{name}: alert on the wire', sent_alert(script, vector, role), negative['alert'])
+
+
+def spoiled(negative: dict, vector: dict) -> bytes:
+    """What comes up to the place, and the spoiled record there."""
+    place, before = negative['place'], []
+    for at, record in records(vector, other(negative['to'])).items():
+        if at == place:
+            break
+        before.append(record)
+    return b''.join(before) + bytes.fromhex(negative['record'])
+
+
+def attempt(script: Script, role: str, settings: Config):
+    """Whether a session was made, and what ended it."""
+    conn = None
+    try:
+        conn = Connection(script, role, settings)
+        while conn.receive() is not None:
+            pass
+    except (Fault, PeerAlert, Truncated) as failure:
+        return conn is not None, failure
+    return True, None
+
+
+def sent_alert(script: Script, vector: dict, role: str) -> int | None:
+    """The alert that was really sent, opened with the vector's keys."""
+    last = script.sent[-1] if script.sent else b'\0'
+    if last[0] == PLAIN_ALERT:
+        return last[4]
+    if last[0] not in (HANDSHAKE, APPLICATION):
+        return None
+    secret = vector['secrets'][f"{role[0]}_{'hs' if last[0] == HANDSHAKE else 'ap'}"]
+    shared, th1 = bytes.fromhex(vector['shared']), bytes.fromhex(vector['transcript']['th1'])
+    schedule = KeySchedule(vector['app'], SUITES[vector['suite']], shared, th1)
+    protection = schedule.protection(last[0], bytes.fromhex(secret))
+    *_, inner = [protection.open(record) for record in script.sent if record[0] == last[0]]
+    return inner.content[0] if inner.kind == ALERT else None
+
+
+def main(folder: pathlib.Path) -> int:
+    handshakes = json.loads((folder / 'handshake.json').read_text())
+    negatives = json.loads((folder / 'negative.json').read_text())
+    tally, keys = Tally(), {}
+    for entry in handshakes['keys']:
+        keys[entry['name']] = load_der_private_key(bytes.fromhex(entry['pkcs8']), None)
+        public = PublicKey(entry['alg'], bytes.fromhex(entry['public']))
+        tally(f"key {entry['name']}", Identity(keys[entry['name']]).public, public)
+    by_name = {vector['name']: vector for vector in handshakes['vectors']}
+    for vector in by_name.values():
+        check_handshake(vector, keys, tally)
+    for negative in negatives['vectors']:
+        check_refusal(negative, by_name[negative['handshake']], keys, tally)
+    print(f'{tally.checked} checked, {tally.failed} failed')
+    return 1 if tally.failed else 0
+
+
+if __name__ == '__main__':
+    here = pathlib.Path(__file__).parent
+    sys.exit(main(pathlib.Path(sys.argv[1]) if sys.argv[1:] else here.parent / 'vectors'))

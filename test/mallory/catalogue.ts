@@ -1,0 +1,24 @@
+// All faults by area, controls first.
+
+import { closeFaults } from './close-faults.ts'
+import { controls } from './controls.ts'
+import type { Fault } from './fault.ts'
+import { handshakeFaults } from './handshake-faults.ts'
+import { messageFaults } from './message-faults.ts'
+import { recordFaults } from './record-faults.ts'
+
+export const AREAS: Readonly<Record<string, readonly Fault[]>> = {
+  controls,
+  handshake: handshakeFaults,
+  records: recordFaults,
+  messages: messageFaults,
+  close: closeFaults
+}
+
+export const CATALOGUE: readonly Fault[] = Object.values(AREAS).flat()
+
+export function faultNamed(name: string): Fault {
+  const fault = CATALOGUE.find(candidate => candidate.name === name)
+  if (fault) return fault
+  throw new Error(`there is no fault ${name}; --list shows all`)
+}

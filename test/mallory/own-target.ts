@@ -1,0 +1,56 @@
+// Our own implementation as a target: a connection that sends every message back. Knows how a fault's
+// settings are options of ours.
+
+import type { Socket } from 'node:net'
+import type { Duplex } from 'node:stream'
+import { type Connection, Identity, type StalkOptions, stalk } from '../../lib/index.ts'
+import { tcpPair, within } from '../helpers/pair.ts'
+import type { Role, Settings } from './fault.ts'
+import type { Ended } from './judge.ts'
+import { malloryIdentity } from './keys.ts'
+import type { Meeting, Target } from './targets.ts'
+
+const identity = await Identity.generate({ type: 'ed25519' })
+
+export function optionsOf(role: Role, settings: Settings): StalkOptions {
+  const { pinned, requireIdentity, anonymous, ...same } = settings
+  return {
+    role,
+    identity: anonymous ? null : identity,
+    peer: pinned ? malloryIdentity : 'anyone',
+    ...(requireIdentity && { requireIdentity }),
+    ...same
+  }
+}
+
+/** A connection that sends every message back; with what it was given. */
+export function echoing(
+  duplex: Duplex,
+  role: Role,
+  settings: Settings
+): { connection: Connection; got: unknown[] } {
+  const connection = stalk(duplex, optionsOf(role, settings))
+  const got: unknown[] = []
+  connection.on('data', message => {
+    got.push(message)
+    connection.send(message).catch(() => {}) // it is in the outcome
+  })
+  return { connection, got }
+}
+
+export const ownTarget: Target = {
+  name: 'stalk, in this process',
+  takesSettings: true,
+  async meet(role: Role, settings: Settings): Promise<Meeting> {
+    const [socket, theirs] = (await tcpPair()) as [Socket, Socket]
+    for (const end of [socket, theirs]) end.setNoDelay(true)
+    const { connection, got } = echoing(theirs, role, settings)
+    let errors = 0
+    connection.on('error', () => errors++)
+    const ended = async (): Promise<Ended> => {
+      const { code = null } = await within(connection.outcome, 'the outcome', 5_000)
+      return { code, delivered: got, errors }
+    }
+    return { socket, ended, stop: () => connection.destroy() }
+  }
+}
