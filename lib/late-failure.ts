@@ -15,6 +15,7 @@ export class LateFailure {
   readonly #patienceMs: number
   #error: Error | null = null
   #nothingMore = false
+  #over = false
   #timer: NodeJS.Timeout | undefined
 
   constructor(stream: Holder, patienceMs: number) {
@@ -29,14 +30,14 @@ export class LateFailure {
 
   /** The stream is going to fail, with this or with a better reason; what is on its way to the reader still comes. */
   announce(error: Error): void {
-    if (this.#error) return
+    if (this.#error || this.#over) return
     this.#error = error
     this.#wait()
   }
 
   /** Nothing comes any more: the stream fails with this once it is read out. */
   settle(error: Error): void {
-    if (this.#nothingMore) return
+    if (this.#nothingMore || this.#over) return
     this.#error = error
     this.#nothingMore = true
     if (this.#stream.readableLength === 0) this.#stream.destroy(error)
@@ -52,9 +53,11 @@ export class LateFailure {
     process.nextTick(() => this.#stream.destroy(error))
   }
 
-  /** The stream is destroyed. */
+  /** The stream is destroyed: nothing is waited for any more. */
   over(): void {
+    this.#over = true
     clearTimeout(this.#timer)
+    this.#timer = undefined // refreshed, it would run again
   }
 
   #wait(): void {

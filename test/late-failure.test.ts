@@ -67,6 +67,16 @@ t.test('a reader that has gone for good does not hold it up for ever', async t =
   }
 })
 
+t.test('behind the end of the stream no failure is waited for', async t => {
+  const stream = holder(3)
+  const failure = new LateFailure(stream, 1)
+  failure.over()
+  failure.announce(first)
+  failure.settle(first)
+  await new Promise(resolve => setTimeout(resolve, 20))
+  t.same([stream.destroyed, failure.error], [[], null])
+})
+
 t.test('without a failure reading changes nothing', async t => {
   const stream = holder(0)
   new LateFailure(stream, 1).onRead()

@@ -32,12 +32,19 @@ interface Joined {
   readonly far: Duplex
 }
 
+/** A connection that failed waits a while for somebody to read what it has got; nobody does here. */
+const left: Connection[] = []
+t.afterEach(() => {
+  for (const connection of left.splice(0)) connection.destroy()
+})
+
 /** alice is a plain connection and calls; bob is the wrapped end. No error of either crashes. */
 async function joined(options: WrapOptions = {}, on: Pair | Promise<Pair> = tcpPair()): Promise<Joined> {
   const [far, source] = await on
   const other = stalk(far, { role: 'initiator', identity: alice, peer: bob })
   const wrapped = stalk.wrap({ identity: bob, peer: alice, ...options })
   for (const end of [other, wrapped]) end.on('error', () => {})
+  left.push(other)
   return { wrapped, source, other, far }
 }
 
