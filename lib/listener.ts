@@ -113,8 +113,11 @@ export class Listener extends EventEmitter {
       const unheard = connection.security === null || connection.listenerCount('error') === 1
       if (unheard) this.emit('clientError', error, socket)
     })
-    connection.once('secure', () => this.emit('connection', connection))
-    connection.ready.finally(leave).catch(() => {}) // reported by `error`
+    connection.once('secure', () => {
+      leave()
+      this.emit('connection', connection)
+    })
+    connection.once('close', leave) // a handshake that failed has its place until its socket is gone
   }
 }
 
@@ -128,12 +131,16 @@ class HalfOpen {
     this.#limits = limits
   }
 
-  /** Null if there is no place; otherwise to be called when the handshake is over. A Unix socket has no address. */
+  /** Null if there is no place; otherwise to be called, once or again, when it is over. A Unix socket has no address. */
   enter(address: string | undefined): (() => void) | null {
     const here = address === undefined ? 0 : (this.#byAddress.get(address) ?? 0)
     if (this.#all >= this.#limits.maxHalfOpen || here >= this.#limits.maxHalfOpenPerAddress) return null
     this.#count(address, 1)
-    return () => this.#count(address, -1)
+    let inside = true
+    return () => {
+      if (inside) this.#count(address, -1)
+      inside = false
+    }
   }
 
   #count(address: string | undefined, change: 1 | -1): void {

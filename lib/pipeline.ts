@@ -325,8 +325,9 @@ class Sink extends Writable {
       return done()
     }
     this.#submitted += 1
-    const more = this.#transport.write(item, () => {
+    const more = this.#transport.write(item, error => {
       this.#completed += 1
+      if (error) this.#dropped = true
       this.#reach()
     })
     if (more || this.#transport.writableLength < MAX_UNWRITTEN_BYTES) done()

@@ -401,3 +401,19 @@ t.test('a thousand connections leave no timer, handle or listener behind', async
   t.equal(counts.leaks, 0, 'bytes of heap that each connection leaves')
   t.same(resources, [])
 })
+
+t.test('a handshake that failed keeps its place until its socket is gone', async t => {
+  const { server, port, clientErrors } = await serve({ maxHalfOpen: 1 })
+  const malformed = net.connect({ port, host: '127.0.0.1', allowHalfOpen: true })
+  malformed.write(Buffer.from('e100000553544c4b00', 'hex')) // it is told so, and does not hang up
+  const [alert] = await within(once(malformed, 'data'), 'the alert')
+  t.same(alert, Buffer.from('e300000104', 'hex'))
+  net.connect(port, '127.0.0.1').on('error', () => {})
+  await until(() => clientErrors.length === 1, 'the one that finds no place')
+  t.match(clientErrors[0]?.error, { code: 'ERR_STALK_BUSY' })
+  malformed.destroy()
+  await until(() => clientErrors.length === 2, 'the first')
+  t.match(clientErrors[1]?.error, { code: 'ERR_STALK_DECODE' })
+  t.ok(await works(port))
+  await closed(server)
+})
