@@ -4,7 +4,21 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
-import { blocks, execute, isProgram, onFreePorts, projectWithStalk, run, temporary } from './project.ts'
+import { ALERT } from '../../lib/errors.ts'
+import * as publicNames from '../../lib/index.ts'
+import { OPTION_NAMES } from '../../lib/options.ts'
+import {
+  blocks,
+  execute,
+  isProgram,
+  onFreePorts,
+  projectWithStalk,
+  README,
+  run,
+  temporary
+} from './project.ts'
+
+const { Connection, ERRORS, Identity, Listener, Wrapped } = publicNames
 
 /** What programs print, by something that stands in one of them only. */
 const prints: Record<string, RegExp[]> = {
@@ -14,6 +28,9 @@ const prints: Record<string, RegExp[]> = {
     /unsent: 0/
   ],
   "Identity.load('id_priv')": [/^SHA256:[\w+/]{43} 2048 true$/m],
+  "hello: 'duplex'": [/^\{ got: \{ hello: 'duplex' \} \}$/m],
+  'stalk.wrap({ identity })': [/^\{ n: 12, square: 144 \}$/m, /^clean$/m],
+  'cluster.fork': [/^worker 1\nworker 2$|^worker 2\nworker 1$/m],
   createGzip: [/^\{ hello: 'gzip' \}$/m],
   'add(3, 4)': [/^3 7$/m, /^closed$/m],
   'Readable.from(numbers())': [/^1000000 1000000$/m],
@@ -42,6 +59,42 @@ t.test('the programs of which we know what they print are there', async t => {
     t.equal(programs.filter(({ code }) => code.includes(marker)).length, 1, marker)
   }
 })
+
+// --- the tables ------------------------------------------------------------------------------------------
+
+/** The rows of all tables, by what stands in their first cell. */
+const rows = new Map(
+  [...README.matchAll(/^\| (.+?) \|(.*)\|$/gm)].map(([, first = '', rest = '']) => [first, rest] as const)
+)
+const said = (name: string): boolean => new RegExp(`\\b${name}\\b`).test(README)
+const firstCells = [...rows.keys()].join(' ')
+
+const ALERT_TEXT = Object.fromEntries(
+  Object.entries(ALERT).map(([, code]) => [code, new RegExp(`\\(${code}\\)`)])
+)
+
+t.test('every code has its row, with who is at fault and what the peer is told', async t => {
+  for (const [code, { fault, alert }] of Object.entries(ERRORS)) {
+    const row = rows.get(`\`${code}\``)
+    t.match(row, new RegExp(`^ ${fault} \\|`), code)
+    if (alert !== null) t.match(row, ALERT_TEXT[alert], code)
+    else t.notMatch(row, /\(\d+\)/, code)
+  }
+})
+
+t.test(
+  'every option, and every name of a connection, a listener, an identity and wrap has its row',
+  async t => {
+    for (const name of [...OPTION_NAMES, 'maxHalfOpen', 'maxHalfOpenPerAddress']) t.match(firstCells, name)
+    for (const { prototype } of [Connection, Listener, Identity, Wrapped]) {
+      for (const name of Object.getOwnPropertyNames(prototype)) {
+        const own = !['constructor', 'iterator', 'read', 'listen', 'fail', 'raw', 'toJSON'].includes(name)
+        if (own && !name.startsWith('_')) t.ok(said(name), name)
+      }
+    }
+    for (const name of Object.keys(publicNames)) t.ok(said(name), name)
+  }
+)
 
 /** A fragment may say the same name twice, in two paragraphs, and leave things out. */
 const paragraphs = (code: string): string[] => code.replaceAll('…', '').split(/\n\n+/)
