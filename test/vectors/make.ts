@@ -4,12 +4,14 @@
 
 import {
   constants,
+  createHash,
   createPrivateKey,
   createPublicKey,
   generateKeyPairSync,
   type KeyObject,
   sign as nodeSign,
-  verify as nodeVerify
+  verify as nodeVerify,
+  privateEncrypt
 } from 'node:crypto'
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
@@ -541,6 +543,7 @@ function negativeM2(): NegativeVector[] {
     whole('an alert in clear: nothing in common', 'PEER_ALERT', record(0xe3, bytes('05'))),
     whole('an alert in clear that is unknown', 'DECODE', record(0xe3, bytes('c8'))),
     whole('an alert in clear without a code', 'DECODE', record(0xe3, NONE)),
+    whole('a close in clear', 'DECODE', record(0xe3, bytes('00'))),
     whole('an alert in clear of two bytes', 'OVERFLOW', record(0xe3, bytes('0606'))),
     whole('M3 at once', 'NOT_STALK', records.M3)
   ]
@@ -556,8 +559,58 @@ function malleated(signature: Buffer): Buffer {
   return Buffer.concat([signature.subarray(0, 32), littleEndian(s + L)])
 }
 
-const pssWithoutSalt = (input: Buffer, key: KeyPair): Buffer =>
-  nodeSign('sha256', input, { key: key.privateKey, padding: constants.RSA_PKCS1_PSS_PADDING, saltLength: 0 })
+interface PssFault {
+  readonly saltBytes?: number
+  readonly hash?: string
+  readonly mgfHash?: string
+}
+
+/** RSASSA-PSS (RFC 8017, section 9.1.1) with a salt that is no secret, so that the same comes out in each run. */
+function pss(
+  input: Buffer,
+  key: KeyPair,
+  { saltBytes = 32, hash = 'sha256', mgfHash = hash }: PssFault
+): Buffer {
+  const salt = Buffer.alloc(saltBytes, 0x5a)
+  const digest = (...parts: Uint8Array[]): Buffer => createHash(hash).update(Buffer.concat(parts)).digest()
+  const h = digest(Buffer.alloc(8), digest(input), salt)
+  const db = Buffer.alloc(256 - h.length - 1)
+  db[db.length - salt.length - 1] = 1
+  salt.copy(db, db.length - salt.length)
+  const mask = mgf1(h, db.length, mgfHash)
+  const masked = db.map((byte, index) => byte ^ (mask[index] as number))
+  masked[0] = (masked[0] as number) & 0x7f // the message is a bit shorter than the modulus
+  const encoded = Buffer.concat([masked, h, bytes('bc')])
+  return privateEncrypt({ key: key.privateKey, padding: constants.RSA_NO_PADDING }, encoded)
+}
+
+/** RFC 8017, appendix B.2.1. */
+function mgf1(seed: Buffer, length: number, hash: string): Buffer {
+  const blocks = Array.from({ length: Math.ceil(length / 20) }, (_, counter) =>
+    createHash(hash).update(seed).update(integer(4, counter)).digest()
+  )
+  return Buffer.concat(blocks).subarray(0, length)
+}
+
+const PSS_FAULTS: Readonly<Record<string, PssFault>> = {
+  'PSS without a salt': { saltBytes: 0 },
+  'PSS with a salt of 31 bytes': { saltBytes: 31 },
+  'PSS with a salt of 33 bytes': { saltBytes: 33 },
+  'PSS with SHA-384 and a salt of 32 bytes': { hash: 'sha384' },
+  'PSS whose mask is made with SHA-1': { mgfHash: 'sha1' }
+}
+
+/** Only what is wrong with them makes them wrong. */
+function faultsOfPss(key: KeyPair): typeof PSS_FAULTS {
+  const options = {
+    key: createPublicKey(key.privateKey),
+    padding: constants.RSA_PKCS1_PSS_PADDING,
+    saltLength: 32
+  }
+  if (!nodeVerify('sha256', NONE, options, pss(NONE, key, {})))
+    throw new Error('a good PSS signature is not one')
+  return PSS_FAULTS
+}
 
 type FlightCase = readonly [
   short: Short,
@@ -610,6 +663,7 @@ function flightCases(role: 'initiator' | 'responder', owner: NamedKey, rsaOwner:
       { identity: identity(2, Buffer.concat([bytes('00'), modulus])) }
     ],
     ['BAD_KEY', 'a modulus of 255 bytes', { identity: identity(2, modulus.subarray(1)) }],
+    ['BAD_KEY', 'a modulus of 2,047 bits', { identity: identity(2, put(0, bytes('7f'))(modulus)) }],
     ['UNEXPECTED', 'an identity without a proof', { signature: () => null }],
     ['UNEXPECTED', 'a proof without an identity', { signature: () => Buffer.alloc(64) }, ANONYMOUS],
     ['BAD_SIGNATURE', 'an empty signature', { signature: () => NONE }],
@@ -627,7 +681,14 @@ function flightCases(role: 'initiator' | 'responder', owner: NamedKey, rsaOwner:
       'a signature of another transcript',
       { signature: input => sign(flipped(input, 8 * 90)) }
     ],
-    ['BAD_SIGNATURE', 'PSS without a salt', { signature: input => pssWithoutSalt(input, rsaOwner) }, RSA],
+    ...Object.entries(faultsOfPss(rsaOwner)).map(
+      ([name, fault]): FlightCase => [
+        'BAD_SIGNATURE',
+        name,
+        { signature: input => pss(input, rsaOwner, fault) },
+        RSA
+      ]
+    ),
     [
       'BAD_SIGNATURE',
       'PKCS#1 v1.5',
@@ -760,6 +821,8 @@ function negativeM5(): NegativeVector[] {
     ['REJECTED', 'a sealed alert: an identity is required', it => it.alert(7)],
     ['PEER_ALERT', 'a sealed alert: a limit', it => it.alert(9)],
     ['DECODE', 'a sealed alert of two bytes', it => it.alert(6, 6)],
+    ['DECODE', 'a sealed close of one byte', it => it.alert(0)],
+    ['DECODE', 'a sealed close', it => it.alert(...CLOSE)],
     ['DECODE', 'a sealed alert that is unknown', it => it.alert(200)],
     ['UNEXPECTED', 'an alert in clear', () => record(0xe3, bytes('06'))]
   ]
