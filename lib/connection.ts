@@ -157,6 +157,9 @@ export class Connection<In = unknown, Out = unknown> extends MessageStream<In> {
    */
   exportKeyingMaterial(label: string, context: string | Uint8Array, length: number): Buffer {
     if (!this.#session) throw new StalkError('ERR_STALK_NOT_READY', 'no keys are agreed yet; wait for ready')
+    if (typeof label !== 'string' || (typeof context !== 'string' && !(context instanceof Uint8Array))) {
+      throw new StalkError('ERR_STALK_INVALID_OPTION', 'label must be a string, context a string or bytes')
+    }
     if (!Number.isInteger(length) || length < 1 || length > MAX_EXPORT_BYTES) {
       throw new StalkError('ERR_STALK_INVALID_OPTION', `length must be from 1 to ${MAX_EXPORT_BYTES} bytes`)
     }
@@ -172,13 +175,8 @@ export class Connection<In = unknown, Out = unknown> extends MessageStream<In> {
    */
   send(message: Out): Promise<void> {
     if (!this.writable) return Promise.reject(this.#notWritable('send'))
-    const envelope = new Envelope(message)
     return new Promise((resolve, reject) => {
-      this.write(envelope, error => {
-        if (error) reject(this.#endedBy ?? error)
-        else if (envelope.refusal) reject(envelope.refusal)
-        else resolve()
-      })
+      this.#post(new Envelope(message, false), error => (error ? reject(this.#endedBy ?? error) : resolve()))
     })
   }
 
@@ -199,7 +197,7 @@ export class Connection<In = unknown, Out = unknown> extends MessageStream<In> {
       }
       if (this.writableEnded) return void this.once('finish', flushed)
       this.#outbox.flushRequested()
-      this.write(new FlushRequest(flushed))
+      super.write(new FlushRequest(flushed))
     })
   }
 
@@ -209,11 +207,15 @@ export class Connection<In = unknown, Out = unknown> extends MessageStream<In> {
     return new StalkError('ERR_STALK_NOT_WRITABLE', text, { cause: this.errored ?? undefined })
   }
 
-  /** As any Writable's; the callback is given what ended the connection, if that kept the message from leaving. */
+  /** As any Writable's; the callback is given what kept the message from leaving. */
   override write(message: unknown, encoding?: BufferEncoding | Done, done?: Done): boolean {
     const callback = typeof encoding === 'function' ? encoding : done
-    if (!callback) return super.write(message)
-    return super.write(message, error => callback(error ?? this.#endedBy))
+    if (!callback || message === null) return super.write(message, callback)
+    return this.#post(new Envelope(message, true), callback)
+  }
+
+  #post(envelope: Envelope, done: Done): boolean {
+    return super.write(envelope, error => done(error ?? this.#endedBy ?? envelope.refusal))
   }
 
   override _write(content: unknown, _encoding: BufferEncoding, done: Done): void {
@@ -333,7 +335,7 @@ export class Connection<In = unknown, Out = unknown> extends MessageStream<In> {
   }
 
   #onHandshakeTimeout(ms: number): void {
-    const text = `no handshake within ${ms} ms: the peer is silent, slow, speaks no stalk, or has our role`
+    const text = `no handshake within ${ms} ms: the peer is silent, slow, speaks no stalk or has our role, or our own policy has not answered`
     this.destroy(new StalkError('ERR_STALK_HANDSHAKE_TIMEOUT', text, { phase: 'handshake' }))
   }
 

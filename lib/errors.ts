@@ -83,6 +83,8 @@ export const ERRORS = {
   ERR_STALK_SCHEMA: row('peer', 'messageInvalid'),
   ERR_STALK_PEER_ALERT: row('peer', null),
   ERR_STALK_PEER_ABORTED: row('peer', null, true),
+  ERR_STALK_PEER_TIMEOUT: row('transport', null, true),
+  ERR_STALK_PEER_BUSY: row('peer', null, true),
   // the way in between
   ERR_STALK_TRUNCATED: row('transport', null, true),
   ERR_STALK_RESET: row('transport', null, true),
@@ -170,5 +172,7 @@ export function alertError(code: number, phase: Phase, plain = false): StalkErro
 const FROM_ALERT: Partial<Record<AlertCode, ErrorCode>> = {
   [ALERT.authFailed]: 'ERR_STALK_REJECTED',
   [ALERT.authRequired]: 'ERR_STALK_REJECTED',
-  [ALERT.internal]: 'ERR_STALK_PEER_ABORTED'
+  [ALERT.internal]: 'ERR_STALK_PEER_ABORTED',
+  [ALERT.timeout]: 'ERR_STALK_PEER_TIMEOUT',
+  [ALERT.limit]: 'ERR_STALK_PEER_BUSY'
 }

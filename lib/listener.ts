@@ -1,7 +1,7 @@
 // A listener: shaped like net.Server, but what it hands out are verified connections. Knows node:net and how
 // many handshakes may be under way, in all and from one address; what a connection is, it is told.
 
-import { EventEmitter } from 'node:events'
+import { captureRejectionSymbol, EventEmitter } from 'node:events'
 import net, { type AddressInfo } from 'node:net'
 import type { Connection } from './connection.ts'
 import { MAX_HALF_OPEN, MAX_HALF_OPEN_PER_ADDRESS } from './constants.ts'
@@ -15,7 +15,8 @@ export interface ListenerLimits {
   maxHalfOpenPerAddress?: number
 }
 
-export type ConnectionHandler = (connection: Connection) => void
+/** May be asynchronous: if its promise is rejected, the connection is destroyed, and it is a `clientError`. */
+export type ConnectionHandler<In = unknown, Out = unknown> = (connection: Connection<In, Out>) => unknown
 
 /** The listener's own options, checked, apart from the rest. */
 export function limitsOf<T extends ListenerLimits>(
@@ -45,11 +46,12 @@ export class Listener extends EventEmitter {
   readonly #server: net.Server
   readonly #halfOpen: HalfOpen
   readonly #wrap: (socket: net.Socket) => Connection
+  readonly #reported = new WeakSet<Connection>()
   #closed = false
 
   /** `wrap` makes the connection of a socket. */
   constructor(limits: Required<ListenerLimits>, wrap: (socket: net.Socket) => Connection) {
-    super()
+    super({ captureRejections: true })
     this.#wrap = wrap
     this.#halfOpen = new HalfOpen(limits)
     this.#server = net.createServer({ noDelay: true, allowHalfOpen: true }, socket => this.#onSocket(socket))
@@ -100,6 +102,19 @@ export class Listener extends EventEmitter {
     if (!this.#closed) await new Promise(resolve => this.close(resolve))
   }
 
+  /** What an asynchronous handler of ours was rejected with: its connection's failure, or one of its own. */
+  override [captureRejectionSymbol](error: Error, event: string | symbol, ...[connection]: unknown[]): void {
+    if (event === 'connection') this.#report(error, connection as Connection)
+    else this.emit('error', error)
+  }
+
+  #report(error: Error, connection: Connection): void {
+    if (this.#reported.has(connection)) return
+    this.#reported.add(connection)
+    this.emit('clientError', error, connection.socket)
+    connection.destroy()
+  }
+
   #onSocket(socket: net.Socket): void {
     const leave = this.#halfOpen.enter(socket.remoteAddress)
     if (leave === null) {
@@ -111,7 +126,7 @@ export class Listener extends EventEmitter {
     const connection = this.#wrap(socket)
     connection.on('error', error => {
       const unheard = connection.security === null || connection.listenerCount('error') === 1
-      if (unheard) this.emit('clientError', error, socket)
+      if (unheard) this.#report(error, connection)
     })
     connection.once('secure', () => {
       leave()

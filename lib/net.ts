@@ -127,6 +127,8 @@ function split<T extends Address>(
 ): { address: Address; options: Omit<T, keyof Address> } {
   checkNames(given, names)
   const { host, port, path, ...options } = given
+  if (path !== undefined && (typeof path !== 'string' || path === ''))
+    throw invalidOption('path', 'must be the path of a Unix socket')
   if (path !== undefined && port === undefined && host === undefined) return { address: { path }, options }
   if (path !== undefined) throw invalidOption('path', 'excludes host and port')
   if (!Number.isInteger(port) || (port as number) < 0 || (port as number) > 65_535) {

@@ -85,11 +85,15 @@ export const OPTION_NAMES: ReadonlySet<string> = new Set<keyof StalkOptions>([
 /** Throws ERR_STALK_INVALID_OPTION naming the option, or ERR_STALK_ROLE_REQUIRED. */
 export function configOf(duplex: Duplex, options: StalkOptions): Config {
   checkNames(options, OPTION_NAMES)
+  const role = roleOf(duplex, options.role)
+  const requireIdentity = flag('requireIdentity', options.requireIdentity, false)
+  if (requireIdentity && role === 'initiator')
+    throw invalidOption('requireIdentity', 'is for responders; an initiator names whom it wants with peer')
   return Object.freeze({
-    role: roleOf(duplex, options.role),
+    role,
     identity: identityOf(options.identity),
     policy: policyOf(options.peer, callback('authorize', options.authorize)),
-    requireIdentity: flag('requireIdentity', options.requireIdentity, false),
+    requireIdentity,
     suites: suitesOf(options.suites),
     app: appOf(options.app),
     maxMessageBytes: count('maxMessage', options.maxMessage, constants.MAX_MESSAGE_BYTES, constants.MAX_U32),

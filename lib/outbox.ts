@@ -5,13 +5,16 @@
 import type { StalkError } from './errors.ts'
 import type { Batch } from './stages/serializer.ts'
 
-/** A message of `send`, whose caller is told by its promise and not by an event if it cannot be carried. */
+/** A message whose caller looks here when it is called back, to learn whether it could be carried. */
 export class Envelope {
   readonly message: unknown
+  /** Whether there is an event for it all the same. */
+  readonly announced: boolean
   refusal: StalkError | null = null
 
-  constructor(message: unknown) {
+  constructor(message: unknown, announced: boolean) {
     this.message = message
+    this.announced = announced
   }
 }
 
@@ -147,8 +150,11 @@ export class Outbox {
 
   #refuse(content: unknown, error: StalkError): void {
     this.#refused += 1
-    if (content instanceof Envelope) content.refusal = error
-    else process.nextTick(() => this.#outlet.messageError(error, content))
+    const inEnvelope = content instanceof Envelope
+    if (inEnvelope) content.refusal = error
+    if (inEnvelope && !content.announced) return
+    const message = inEnvelope ? content.message : content
+    process.nextTick(() => this.#outlet.messageError(error, message))
   }
 
   // On the next tick: what the callers do in their callbacks is not to happen inside the encoder.

@@ -29,6 +29,9 @@ const BY_CODE: Partial<Record<ErrorCode, OutcomeKind>> = {
   ERR_STALK_RESET: 'reset',
   ERR_STALK_CONNECT: 'reset',
   ERR_STALK_PEER_ABORTED: 'reset',
+  ERR_STALK_SAME_ROLE: 'protocol',
+  ERR_STALK_PEER_TIMEOUT: 'timeout',
+  ERR_STALK_PEER_BUSY: 'rejected',
   ERR_STALK_HANDSHAKE_TIMEOUT: 'timeout',
   ERR_STALK_CLOSE_TIMEOUT: 'timeout'
 }

@@ -71,6 +71,7 @@ export class Pipeline {
   readonly #gateIn = gate()
 
   #openers: readonly Opener[] = []
+  #started = false
   #keyed = false
   #writable = false
   #agreed = false
@@ -91,6 +92,7 @@ export class Pipeline {
 
   /** Begins to listen and, as the initiator, to speak. */
   start(): void {
+    this.#started = true
     this.#transport.pipe(this.#deframer, { end: false })
     this.#perform(() => this.#config.handshake.start()).catch(error => this.#outboundFault(error))
   }
@@ -121,6 +123,7 @@ export class Pipeline {
 
   /** Tells the peer why this ends: sealed if there are keys, otherwise in clear, where anyone may read it. */
   alert(code: AlertCode): void {
+    if (!this.#started) return // nothing was said yet, and what comes first has to be a hello
     const record = alertRecord(code)
     this.#sealer.write(this.#keyed ? record : { clear: { ...record, type: TYPE.plainAlert } })
   }

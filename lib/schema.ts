@@ -41,8 +41,11 @@ export function validate(schema: Schema, message: unknown): Checked | Promise<Ch
   }
 }
 
-const checked = (result: Validation<unknown>): Checked =>
-  result.issues === undefined ? { message: result.value } : { error: schemaError(result.issues) }
+function checked(result: Validation<unknown>): Checked {
+  if (result.issues !== undefined) return { error: schemaError(result.issues) }
+  if (result.value !== null && result.value !== undefined) return { message: result.value }
+  return { error: schemaError([{ message: `the schema made ${result.value} of it, which is no message` }]) }
+}
 
 const invalid = (cause: unknown): Checked => ({
   error: new StalkError('ERR_STALK_SCHEMA', `the schema failed on a message: ${String(cause)}`, { cause })

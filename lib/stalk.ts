@@ -35,7 +35,7 @@ function open<In, Out>(duplex: Duplex, options: StalkOptions = {}): Connection<I
 
 /** What `wrap` takes: as `stalk`, and the transport, where nothing is piped in. */
 export interface WrapOptions extends StalkOptions {
-  /** The duplex that the wire comes from and the answers go to. Default: whatever is piped in. */
+  /** The duplex that the answers go to, and whose bytes are piped in, if by way of something else. Default: whatever is piped in. */
   transport?: Duplex
 }
 
@@ -54,7 +54,7 @@ function wrap<In, Out>(given: WrapOptions = {}): Wrapped<In, Out> {
   const { transport, ...options } = given
   const { allowHalfOpen, closeTimeoutMs } = configOf({} as Duplex, {
     ...options,
-    role: options.role ?? 'initiator'
+    role: options.role ?? (options.requireIdentity ? 'responder' : 'initiator')
   })
   if (transport) checkDuplex(transport)
   return new Wrapped<In, Out>(

@@ -417,3 +417,35 @@ t.test('a handshake that failed keeps its place until its socket is gone', async
   t.ok(await works(port))
   await closed(server)
 })
+
+t.test('a handler that is asynchronous and fails harms its own connection alone', async t => {
+  const server = listener({ host: '127.0.0.1', port: 0, identity: bob, peer: alice }, async conn => {
+    for await (const message of conn) {
+      if (message === 'fail') throw new TypeError('out of luck')
+      await conn.send(message)
+    }
+  })
+  const errors: (Error & { code?: string })[] = []
+  server.on('clientError', error => errors.push(error))
+  await once(server, 'listening')
+  const { port } = server.address() as AddressInfo
+  const join = async (): Promise<Connection> => {
+    const conn = await connect('127.0.0.1', port, { identity: alice, peer: bob })
+    return conn.on('error', () => {})
+  }
+  const cut = await join()
+  await cut.send('one')
+  await within(once(cut, 'data'), 'an answer')
+  cut.socket.destroy()
+  await until(() => errors.length === 1, 'the cut')
+  t.match(errors[0], { code: 'ERR_STALK_TRUNCATED' })
+  const failing = await join()
+  failing.resume()
+  await failing.send('fail')
+  t.match(await within(failing.outcome, 'outcome'), { kind: 'reset', code: 'ERR_STALK_PEER_ABORTED' })
+  await until(() => errors.length === 2, 'the failure')
+  t.match(errors[1], { message: 'out of luck' })
+  t.ok(await works(port))
+  await closed(server)
+  t.equal(errors.length, 2)
+})

@@ -86,11 +86,18 @@ t.test('each number has its range, and 0 never means unlimited', async t => {
 
 t.test('each flag is true or false, and nothing like it', async t => {
   for (const name of ['requireIdentity', 'allowHalfOpen']) {
-    t.equal(config({ [name]: true })[name as 'allowHalfOpen'], true)
+    t.equal(config({ role: 'responder', [name]: true })[name as 'allowHalfOpen'], true)
     for (const value of [0, 1, 'true', null, {}]) {
       t.throws(() => config({ [name]: value }), refused(`option ${name} must be true or false`))
     }
   }
+})
+
+t.test('an initiator cannot require what only a responder can ask for', async t => {
+  t.throws(
+    () => config({ requireIdentity: true }),
+    refused('option requireIdentity is for responders; an initiator names whom it wants with peer')
+  )
 })
 
 t.test('an identity of ours has its private key', async t => {

@@ -27,7 +27,7 @@ const refusal = new StalkError('ERR_STALK_VALUE_UNSUPPORTED', 'cannot carry it')
 t.test('messages leave their envelopes, flush requests stay behind', async t => {
   const { outbox, batches } = box()
   outbox.flushRequested()
-  outbox.takeAll(['a', new Envelope('b'), new FlushRequest(() => {}), 'c'], () => {})
+  outbox.takeAll(['a', new Envelope('b', false), new FlushRequest(() => {}), 'c'], () => {})
   t.same(batches[0]?.messages, ['a', 'b', 'c'])
 })
 
@@ -86,7 +86,7 @@ t.test('closed without an error, everything is called back and only counts as un
   outbox.take('late', error => results.push(error))
   await tick()
   outbox.takeAll(
-    ['later', new Envelope('last'), new FlushRequest(() => t.fail('nothing is flushed'))],
+    ['later', new Envelope('last', false), new FlushRequest(() => t.fail('nothing is flushed'))],
     error => results.push(error)
   )
   await tick()
@@ -106,7 +106,7 @@ t.test('closed while an item waits for the end of the tick, that one is called b
 
 t.test('a refused message of write is an event on the next tick; one of send is in its envelope', async t => {
   const { outbox, batches, errors } = box()
-  const envelope = new Envelope('mine')
+  const envelope = new Envelope('mine', false)
   outbox.takeAll(['written', envelope], () => {})
   batches[0]?.refused(0, refusal)
   batches[0]?.refused(1, refusal)

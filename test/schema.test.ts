@@ -7,6 +7,7 @@ import * as v from 'valibot'
 import { z } from 'zod'
 import { type Connection, connect, listener, type Schema, type StalkError } from '../lib/index.ts'
 import { validate } from '../lib/schema.ts'
+import { collect, open, within } from './helpers/pair.ts'
 
 const zodSchema = z.object({ items: z.array(z.object({ price: z.number() })) })
 const valibotSchema = v.object({ items: v.array(v.object({ price: v.number() })) })
@@ -114,4 +115,29 @@ t.test('a schema that is none, and an onInvalid that does not exist, are refused
     code: 'ERR_STALK_INVALID_OPTION',
     message: /option onInvalid must be/
   })
+})
+
+t.test('a schema cannot make a message into none, which would be the end of the stream', async t => {
+  for (const nothing of [null, undefined]) {
+    const schema = {
+      '~standard': {
+        version: 1,
+        vendor: 'test',
+        validate: (value: unknown) => ({ value: value === 2 ? nothing : value })
+      }
+    } as const
+    const both = await open({ responder: { schema } })
+    const got = collect(both.responder)
+    for (const n of [1, 2, 3]) both.initiator.write(n)
+    t.match(await within(both.responder.outcome, 'outcome'), {
+      kind: 'protocol',
+      code: 'ERR_STALK_SCHEMA',
+      received: 1
+    })
+    t.same(got, [1])
+    t.match(both.responder.errored, {
+      message: `a message does not fit the schema: the schema made ${nothing} of it, which is no message`
+    })
+    await both.initiator.outcome
+  }
 })

@@ -56,8 +56,15 @@ export function readLine(line: Buffer): { readonly message: unknown } | null {
   return { message: fromTagged(json) }
 }
 
-/** A message as one line, without its line feed. */
-export const writeLine = (message: unknown): string => JSON.stringify(toTagged(message))
+/** A message as one line, without its line feed, and without anything that a terminal would act on. */
+export const writeLine = (message: unknown): string =>
+  JSON.stringify(toTagged(message)).replace(
+    UNSEEN,
+    unit => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`
+  )
+
+/** Control characters that JSON does not escape, and what turns the direction of text around. */
+const UNSEEN = /[\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]/g
 
 function decoded(line: Buffer): string {
   try {

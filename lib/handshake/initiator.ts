@@ -160,7 +160,7 @@ function agreedSuite({ suite }: ResponderHello, offered: readonly Suite[]): Suit
   if (agreed) return agreed
   throw failure(
     'ERR_STALK_UNEXPECTED',
-    `the responder chose suite 0x${suite.toString(16)}, which was not offered`
+    `the responder chose suite 0x${suite.toString(16).padStart(4, '0')}, which was not offered`
   )
 }
 

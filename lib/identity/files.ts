@@ -2,7 +2,7 @@
 // Knows paths, modes and errors of the file system; knows nothing of what the text in them means.
 
 import { constants } from 'node:fs'
-import { type FileHandle, lstat, mkdir, open, unlink } from 'node:fs/promises'
+import { type FileHandle, lstat, mkdir, open, stat, unlink } from 'node:fs/promises'
 import { homedir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { wipe } from '../bytes.ts'
@@ -149,9 +149,22 @@ async function createKeyFile({ path, text, mode }: NewKeyFile, created: string[]
 
 async function createFolder(path: string): Promise<void> {
   try {
-    await mkdir(path, { recursive: true, mode: FOLDER_MODE })
+    await makeFolders(path)
   } catch (cause) {
     throw failure('ERR_STALK_KEY_FILE_IO', `cannot create the folder ${path}: ${messageOf(cause)}`, cause)
+  }
+}
+
+// Not with `recursive`, which never comes back from where no folder can be made, as in /proc.
+async function makeFolders(path: string): Promise<void> {
+  try {
+    await mkdir(path, { mode: FOLDER_MODE })
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException
+    if (code === 'EEXIST' && (await stat(path)).isDirectory()) return
+    if (code !== 'ENOENT' || dirname(path) === path) throw error
+    await makeFolders(dirname(path))
+    await mkdir(path, { mode: FOLDER_MODE })
   }
 }
 

@@ -148,6 +148,8 @@ t.test('every code of stalk has its exit code', async t => {
     ERR_STALK_NOT_WRITABLE: 1,
     ERR_STALK_NOT_READY: 1,
     ERR_STALK_ABORTED: 1,
+    ERR_STALK_PEER_TIMEOUT: 5,
+    ERR_STALK_PEER_BUSY: 3,
     ERR_STALK_KEY_FILE_MISSING: 7,
     ERR_STALK_KEY_FILE_EXISTS: 7,
     ERR_STALK_KEY_FILE_MODE: 7,

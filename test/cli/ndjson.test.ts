@@ -76,3 +76,10 @@ t.test('a message is one line, and that line is the message', async t => {
 function isMessage(value: unknown): boolean {
   return value !== null && !JSON.stringify(value).includes('__proto__')
 }
+
+t.test('nothing that a terminal would act on is in a line, and all of it comes back', async t => {
+  const message = { text: '\u0007\u001b[31m\u007f\u009b31m\u202e\u2066\u2028\ufeff\u200f' }
+  const line = writeLine(message)
+  t.match(line, /^[\x20-\x7e]+$/)
+  t.same(readLine(Buffer.from(line))?.message, message)
+})

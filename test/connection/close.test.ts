@@ -206,7 +206,7 @@ t.test('a peer that says no goodbye is let go in the end, with its code', async 
   const [a, b] = await bothClosed(both)
   t.match(a, { kind: 'timeout', code: 'ERR_STALK_CLOSE_TIMEOUT', sent: 1, acknowledged: null })
   t.equal(a.reason, 'the peer did not say goodbye within 50 ms of ours')
-  t.match(b, { kind: 'protocol', code: 'ERR_STALK_PEER_ALERT', received: 1 })
+  t.match(b, { kind: 'timeout', code: 'ERR_STALK_PEER_TIMEOUT', received: 1 })
   t.match(b.reason, /timed out \(alert 10\)/)
 })
 

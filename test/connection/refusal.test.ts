@@ -89,7 +89,7 @@ const cases: Record<string, { initiator?: StalkOptions; responder?: StalkOptions
   'an authorize that never answers is cut off by the deadline': {
     responder: { authorize: () => new Promise(() => {}), handshakeTimeout: 80 },
     expect: {
-      initiator: ['ERR_STALK_PEER_ALERT', /timed out \(alert 10\)/, 'protocol'],
+      initiator: ['ERR_STALK_PEER_TIMEOUT', /timed out \(alert 10\)/, 'timeout'],
       responder: ['ERR_STALK_HANDSHAKE_TIMEOUT', /no handshake within 80 ms/, 'timeout']
     }
   }

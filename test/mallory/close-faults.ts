@@ -139,7 +139,9 @@ const lasts: readonly Fault[] = [
 const alertCodes: Record<number, Expected> = {
   6: broken('ERR_STALK_REJECTED', 'none'),
   7: broken('ERR_STALK_REJECTED', 'none'),
-  8: broken('ERR_STALK_PEER_ABORTED', 'none')
+  8: broken('ERR_STALK_PEER_ABORTED', 'none'),
+  9: broken('ERR_STALK_PEER_BUSY', 'none'),
+  10: broken('ERR_STALK_PEER_TIMEOUT', 'none')
 }
 const alertWith = (code: number, expected: Expected): Fault =>
   row(`alert-${code}`, `sends alert ${code}`, peer => peer.seal(5, integer(1, code)), expected)

@@ -375,7 +375,8 @@ const ALERTS = {
   ERR_STALK_BAD_FINISHED: 6,
   ERR_STALK_IDENTITY_REQUIRED: 7,
   ERR_STALK_REJECTED: null,
-  ERR_STALK_PEER_ALERT: null
+  ERR_STALK_PEER_ALERT: null,
+  ERR_STALK_PEER_BUSY: null
 } as const
 
 type Code = keyof typeof ALERTS
@@ -819,7 +820,7 @@ function negativeM5(): NegativeVector[] {
     ['BAD_RECORD', 'an Accept at sequence 1', it => [it.m5(), it.m5()][1] as Buffer],
     ['REJECTED', 'a sealed alert: authentication failed', it => it.alert(6)],
     ['REJECTED', 'a sealed alert: an identity is required', it => it.alert(7)],
-    ['PEER_ALERT', 'a sealed alert: a limit', it => it.alert(9)],
+    ['PEER_BUSY', 'a sealed alert: a limit', it => it.alert(9)],
     ['DECODE', 'a sealed alert of two bytes', it => it.alert(6, 6)],
     ['DECODE', 'a sealed close of one byte', it => it.alert(0)],
     ['DECODE', 'a sealed close', it => it.alert(...CLOSE)],

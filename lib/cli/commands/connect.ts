@@ -166,7 +166,7 @@ function refused(error: unknown, identity: Identity | null): unknown {
   return new CommandError(
     EXIT.untrusted,
     text,
-    [`we are ${described(identity)}`, 'what it prints says why'],
+    [`we are ${described(identity)}`, 'what the other end prints says why'],
     error
   )
 }
