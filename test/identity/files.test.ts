@@ -20,6 +20,7 @@ import {
   readKeyFile,
   requirePrivate
 } from '../../lib/identity/files.ts'
+import { run as runScript } from '../helpers/child.ts'
 import { noModes } from './tools.ts'
 
 const noLinks = noModes
@@ -174,17 +175,15 @@ t.test('a path is taken by a file, a folder, or a link that leads nowhere', asyn
 })
 
 t.test('the default folder is .spack in the home folder, and without a home that is an error', async t => {
-  const { defaultHome: homeless } = await t.mockImport<typeof import('../../lib/identity/files.ts')>(
-    '../../lib/identity/files.ts',
-    {
-      'node:os': {
-        homedir: () => {
-          throw new Error('no such user')
-        }
-      }
-    }
-  )
-  t.throws(homeless, { code: 'ERR_STALK_KEY_FILE_IO', message: /there is no home folder/ })
+  const { code, out, err } = await runScript(`
+    import os from 'node:os'
+    import { syncBuiltinESMExports } from 'node:module'
+    os.homedir = () => { throw new Error('no such user') }
+    syncBuiltinESMExports()
+    const { defaultHome } = await import('./lib/identity/files.ts')
+    try { defaultHome() } catch (error) { console.log(error.code, error.message) }
+  `)
+  t.match({ code, out, err }, { code: 0, out: /^ERR_STALK_KEY_FILE_IO .*there is no home folder/, err: '' })
   t.match(defaultHome(), /[\\/]\.spack$/)
 })
 

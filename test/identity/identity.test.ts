@@ -13,6 +13,7 @@ import {
   type PairFiles,
   type SaveFiles
 } from '../../lib/identity/identity.ts'
+import { run as runScript } from '../helpers/child.ts'
 import { noModes, noOpenssl, noSshKeygen, run } from './tools.ts'
 
 const ed25519 = await Identity.generate({ type: 'ed25519' })
@@ -316,17 +317,16 @@ t.test('default files that are unfit are an error, never anonymity', async t => 
 })
 
 t.test('the default identity is looked for in .spack in the home folder', async t => {
-  const { home } = await savedPair(t)
-  const { Identity: Elsewhere } = await t.mockImport<typeof import('../../lib/identity/identity.ts')>(
-    '../../lib/identity/identity.ts',
-    {
-      '../../lib/identity/files.ts': {
-        ...(await import('../../lib/identity/files.ts')),
-        defaultHome: () => home
-      }
-    }
-  )
-  t.equal((await Elsewhere.default())?.fingerprint, ed25519.fingerprint)
+  const home = t.testdir()
+  await ed25519.save({ publicFile: join(home, '.spack/id_pub'), privateFile: join(home, '.spack/id_priv') })
+  const script = `
+    import { Identity } from './lib/identity/identity.ts'
+    console.log((await Identity.default()).fingerprint)
+  `
+  t.match(await runScript(script, { HOME: home, USERPROFILE: home }), {
+    code: 0,
+    out: `${ed25519.fingerprint}\n`
+  })
 })
 
 t.test('raw is what goes over the wire', async t => {
