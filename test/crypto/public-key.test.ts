@@ -74,6 +74,7 @@ t.test('keys of ours that are not supported are refused with what they are', asy
     [make(1024), /has 1024 bits; stalk takes 2048 to 4096/],
     [make(2047), /has 2047 bits; stalk takes 2048 to 4096/],
     [publicRsa(modulus(257, 1)), /has 2049 bits; stalk takes whole bytes only/],
+    [publicRsa(modulus(257, 8)), /has 2052 bits; stalk takes whole bytes only/],
     [make(2048, 3), /has the exponent 3; stalk takes 65537 only/],
     [publicRsa(modulus(1025)), /has 8200 bits/],
     [publicRsa(modulus(256, 0x80, 2)), /this RSA key is even/],

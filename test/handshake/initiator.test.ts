@@ -167,9 +167,10 @@ t.test('the grease id that we offered is not a suite that can be chosen', async 
   const grease = ids.find(id => (id & 0x0f0f) === 0x0a0a) ?? 0
   const m2 = puppet.m2(m1)
   m2.writeUInt16BE(grease, 4 + SUITE)
+  t.equal(grease & 0x0f0f, 0x0a0a)
   await t.rejects(end.deliver(m2), {
     code: 'ERR_STALK_UNEXPECTED',
-    message: /chose suite 0x.a.a, which was not/
+    message: `the responder chose suite 0x${grease.toString(16)}, which was not offered`
   })
 })
 
@@ -540,6 +541,21 @@ t.test('one who relays hellos and changes one of them is noticed in M3', async t
     ])
     await t.rejects(swapped, { code: 'ERR_STALK_BAD_RECORD', message: 'a record does not open' })
     t.same([a.asked, b.asked], [[], []])
+  }
+})
+
+// --- what may be written -------------------------------------------------------------------------------
+
+t.test('from M4 on messages may be written, as large as M3 says and no larger', async t => {
+  for (const maxMessage of [0, 1000, 0xffff_ffff]) {
+    const meeting = await meet({}, { maxMessage }, { maxMessageBytes: 7 })
+    const { end, puppet } = meeting
+    t.equal(end.mayWriteBytes, undefined)
+    await untilM4(meeting)
+    t.equal(end.mayWriteBytes, maxMessage)
+    await end.deliver(puppet.m5())
+    t.equal(end.mayWriteBytes, maxMessage)
+    t.match(end.session, { role: 'initiator', version: 1, peerMaxMessageBytes: maxMessage })
   }
 })
 

@@ -148,6 +148,14 @@ t.test('a grease id of any byte is one of 256 that all end in A', async t => {
   )
 })
 
+t.test('an id is grease only if both its bytes end in A', async t => {
+  for (let id = 0; id <= 0xffff; id++) {
+    const isGrease = /^.a.a$/.test(id.toString(16).padStart(4, '0'))
+    const body = m1({ suites: `01 ${id.toString(16).padStart(4, '0')}` })
+    if (decodeM1(body).suites.includes(id) === isGrease) t.fail(`0x${id.toString(16)}`)
+  }
+})
+
 t.test('a ticket in M1 is parsed and ignored', async t => {
   const binder = 'cc'.repeat(32)
   t.same(decodeM1(m1({ psk: `01 0001 dd ${binder}` })), M1)

@@ -490,6 +490,18 @@ t.test('nothing but M2 and M3 is said before the verdict, and Accept right after
 
 // --- the man in the middle -----------------------------------------------------------------------------
 
+t.test('from the verdict on messages may be written, as large as M4 says and no larger', async t => {
+  for (const maxMessage of [0, 1000, 0xffff_ffff]) {
+    const meeting = await meet({}, { maxMessage }, { maxMessageBytes: 7 })
+    const { end, puppet } = meeting
+    await untilM3(meeting)
+    t.equal(end.mayWriteBytes, undefined)
+    await end.deliver(puppet.m4())
+    t.equal(end.mayWriteBytes, maxMessage)
+    t.match(end.session, { role: 'responder', version: 1, peerMaxMessageBytes: maxMessage })
+  }
+})
+
 t.test("a man in the middle cannot pass on an initiator's flight from another session", async t => {
   // An honest initiator that trusts anyone talks to him, so he has its genuine M4 in clear.
   const victim = initiatorEnd({ identity: ed25519 })
@@ -543,6 +555,12 @@ t.test('an alert in place of M4, in clear or sealed, is what the initiator says'
   const long = await meet()
   await untilM3(long)
   await t.rejects(long.end.deliver(long.puppet.alert(6, 0)), malformed(/an alert of 2 bytes/))
+  const longInClear = await meet()
+  await untilM3(longInClear)
+  await t.rejects(longInClear.end.deliver(record(0xe3, hex('0600'))), {
+    code: 'ERR_STALK_OVERFLOW',
+    message: /announces 2 bytes; the limit here is 1/
+  })
 })
 
 t.test('hellos and application records have no place where M4 is due', async t => {

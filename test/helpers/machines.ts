@@ -75,6 +75,8 @@ export class End {
   readonly asked: (RawPublicKey | null)[] = []
   session: Session | undefined
   writable = false
+  /** The largest message that it may write, in bytes, once it may. */
+  mayWriteBytes: number | undefined
   sealer: Sealer | undefined
   openers: readonly Opener[] = []
   readonly #options: EndOptions
@@ -125,7 +127,10 @@ export class End {
       return [this.sealer.seal(item)]
     })
     if (step.openers) this.openers = step.openers
-    if (step.writable) this.writable = true
+    if (step.writable) {
+      this.writable = true
+      this.mayWriteBytes = step.writable.maxMessageBytes
+    }
     return [...frames, ...(await this.#answer(step.next))]
   }
 

@@ -2,7 +2,7 @@
 
 import t from 'tap'
 import { Identity } from '../../lib/identity/identity.ts'
-import { type Peer, policyOf } from '../../lib/trust/policy.ts'
+import { type Authorize, type Peer, policyOf } from '../../lib/trust/policy.ts'
 
 const alice = await Identity.generate({ type: 'ed25519' })
 const bob = await Identity.generate({ type: 'ed25519' })
@@ -55,4 +55,50 @@ t.test('what is no way to name a peer is refused at once', async t => {
       phase: 'setup'
     })
   }
+})
+
+t.test('a peer that shows no key is none of those that are pinned', async t => {
+  for (const peer of [alice, [alice, bob.fingerprint]]) {
+    await t.rejects(policyOf(peer, undefined).decide(null), {
+      code: 'ERR_STALK_PEER_ANONYMOUS',
+      message: /^expected SHA256:.*; the peer has shown no key$/,
+      phase: 'handshake'
+    })
+  }
+})
+
+t.test('only true lets a peer in, at once or later', async t => {
+  for (const answer of [true, Promise.resolve(true)]) {
+    for (const peer of [alice, null]) await t.resolves(policyOf(undefined, () => answer).decide(peer))
+  }
+  for (const answer of [false, undefined, null, 0, 1, 'true', {}, Promise.resolve(1), Promise.resolve({})]) {
+    const policy = policyOf(undefined, (() => answer) as Authorize)
+    t.match(policy, { verifies: true, said: true })
+    const refused = (name: string) => ({
+      code: 'ERR_STALK_UNAUTHORIZED',
+      message: `${name} is not authorized`
+    })
+    await t.rejects(policy.decide(alice), refused(alice.fingerprint))
+    await t.rejects(policy.decide(null), refused('an anonymous peer'))
+  }
+})
+
+t.test('a decision that throws or is rejected lets nobody in, and says why', async t => {
+  const cause = new Error('the list is gone')
+  const failing: Authorize[] = [
+    () => {
+      throw cause
+    },
+    () => Promise.reject(cause)
+  ]
+  for (const authorize of failing) {
+    const code = 'ERR_STALK_UNAUTHORIZED'
+    const message = /^an anonymous peer is not authorized: deciding on it failed: the list is gone$/
+    await t.rejects(policyOf(undefined, authorize).decide(null), { code, message, cause })
+    await t.rejects(policyOf(authorize, undefined).decide(null), { code, message, cause })
+  }
+  await t.rejects(policyOf(undefined, () => Promise.reject('no')).decide(bob), {
+    code: 'ERR_STALK_UNAUTHORIZED',
+    message: /^SHA256:.* is not authorized: deciding on it failed: no$/
+  })
 })

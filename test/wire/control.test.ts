@@ -25,12 +25,36 @@ t.test('a malformed control record is refused', async t => {
     [KIND.alert, '00', /alert of 1 bytes/],
     [KIND.alert, '0202', /alert of 2 bytes/],
     [KIND.alert, '0000000000000001', /alert of 8 bytes/],
+    [KIND.alert, '00000000000000000001', /alert of 10 bytes/],
     [KIND.alert, '00ffffffffffffffff', /count of 18446744073709551615/],
     [KIND.pong, '0000000000000000', /pong of 8 bytes/],
     [KIND.pong, '0000000000000000ffffffffffffffff', /count of/]
   ]
   for (const [type, body, message] of malformed) {
     t.throws(() => decodeControl({ type, body: hex(body) }), { code: 'ERR_STALK_DECODE', message })
+  }
+})
+
+t.test('an alert other than close carries nothing behind its code, not even a count', async t => {
+  for (let code = 1; code < 256; code++) {
+    const body = Buffer.concat([Uint8Array.of(code), Buffer.alloc(8, 1)])
+    t.throws(() => decodeControl({ type: KIND.alert, body }), {
+      code: 'ERR_STALK_DECODE',
+      message: /an alert of 9 bytes/
+    })
+  }
+})
+
+t.test('the greatest count is the greatest safe integer', async t => {
+  const most = Number.MAX_SAFE_INTEGER
+  t.same(decodeControl(closeRecord(most)), { name: 'close', received: most })
+  t.same(decodeControl(finalPong(most)), { name: 'pong', received: most })
+  for (const { type, body } of [closeRecord(most), finalPong(most)]) {
+    body.writeBigUInt64BE(2n ** 53n, body.length - 8)
+    t.throws(() => decodeControl({ type, body }), {
+      code: 'ERR_STALK_DECODE',
+      message: /a count of 9007199254740992 messages/
+    })
   }
 })
 

@@ -414,6 +414,14 @@ t.test('long strings keep their byte order mark, in batches and fragments', asyn
   t.strictSame(decode(encode(messages).frames), messages)
 })
 
+t.test('strings of any length keep their byte order mark', async t => {
+  for (let length = 0; length < 300; length++) {
+    const text = `\ufeff${'x'.repeat(length)}`
+    for (const message of [text, [text], { [text]: 1 }])
+      t.strictSame(decode(encode([message]).frames), [message])
+  }
+})
+
 t.test('with any bit flipped or cut anywhere, a record is refused or decodes', async t => {
   const { body } = encode([{ id: 1, tags: ['a', 'é'] }, new Set([1n]), new Date(5)]).frames[0] as Frame
   const attempt = (bytes: Buffer): boolean => {

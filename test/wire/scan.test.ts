@@ -157,6 +157,21 @@ t.test('each of the 256 extension types is refused in each form but those of the
   ])
 })
 
+/** By code: what one element of a typed array, an ArrayBuffer or a DataView takes, in bytes. */
+const ELEMENTS = new Map([1, 1, 1, 2, 2, 4, 4, 4, 8, 8, 8].map((size, code) => [code, size]))
+ELEMENTS.set(16, 1).set(17, 1)
+
+t.test('binary data of each code has whole elements', async t => {
+  for (let code = 0; code < 256; code++) {
+    const size = ELEMENTS.get(code)
+    for (let length = 0; length <= 24; length++) {
+      const bytes = Buffer.from([0xc7, 1 + length, 0x74, code, ...new Array(length).fill(0)])
+      const whole = size !== undefined && length % size === 0
+      if (accepted(bytes) !== whole) t.fail(`code ${code} with ${length} bytes`)
+    }
+  }
+})
+
 const ACCEPTED: readonly (readonly [bytes: string, value: unknown])[] = [
   ['cc01', 1],
   ['cd0001', 1],
