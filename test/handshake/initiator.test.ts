@@ -170,7 +170,7 @@ t.test('the grease id that we offered is not a suite that can be chosen', async 
   t.equal(grease & 0x0f0f, 0x0a0a)
   await t.rejects(end.deliver(m2), {
     code: 'ERR_STALK_UNEXPECTED',
-    message: `the responder chose suite 0x${grease.toString(16)}, which was not offered`
+    message: `the responder chose suite 0x${grease.toString(16).padStart(4, '0')}, which was not offered`
   })
 })
 
