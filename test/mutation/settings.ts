@@ -4,8 +4,8 @@ import type { LogLevel, PartialStrykerOptions } from '@stryker-mutator/api/core'
 
 export const settings = {
   testRunner: 'tap',
-  // A process per test file, with what tap gives it for t.mockImport.
-  tap: { nodeArgs: ['--import=tsx', '--import=@tapjs/mock/import'], forceBail: true },
+  // A process per test file.
+  tap: { nodeArgs: ['--import=tsx'], forceBail: true },
   plugins: ['@stryker-mutator/tap-runner', import.meta.resolve('./ignore-words.mjs')],
   ignorers: ['error-words'],
   coverageAnalysis: 'perTest',
