@@ -187,7 +187,8 @@ t.test('each alert of the peer is an error here with its name, and is not answer
       /authentication or authorization failed \(alert 6\)/
     ],
     [ALERT.internal, 'ERR_STALK_PEER_ABORTED', 'reset', /aborted or internal error \(alert 8\)/],
-    [ALERT.timeout, 'ERR_STALK_PEER_ALERT', 'protocol', /timed out \(alert 10\)/],
+    [ALERT.limit, 'ERR_STALK_PEER_BUSY', 'rejected', /limit reached \(alert 9\)/],
+    [ALERT.timeout, 'ERR_STALK_PEER_TIMEOUT', 'timeout', /timed out \(alert 10\)/],
     [ALERT.messageInvalid, 'ERR_STALK_PEER_ALERT', 'protocol', /message not valid \(alert 11\)/]
   ]
   for (const [alert, code, kind, text] of codes) {
