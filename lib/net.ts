@@ -134,7 +134,9 @@ function split<T extends Address>(
   if (!Number.isInteger(port) || (port as number) < 0 || (port as number) > 65_535) {
     throw invalidOption('port', 'must be a whole number from 0 to 65,535')
   }
-  if (host !== undefined && typeof host !== 'string') throw invalidOption('host', 'must be a string')
+  // Node takes an empty one for every interface.
+  if (host !== undefined && (typeof host !== 'string' || host === ''))
+    throw invalidOption('host', 'must be a name or an address')
   return { address: { port: port as number, ...(host !== undefined && { host }) }, options }
 }
 

@@ -28,7 +28,7 @@ function hostAndPort(text: string, least: 0 | 1): Address {
   }
   const host = colon < 0 ? DEFAULT_HOST : text.slice(0, colon)
   const bracketed = /^\[(.*)\]$/.exec(host)?.[1]
-  if (bracketed === undefined && host.includes(':')) {
+  if (bracketed === '' || (bracketed === undefined && host.includes(':'))) {
     throw usage(`${text} is no [HOST:]PORT: an IPv6 address stands in brackets, as in [::1]:4000`)
   }
   return { host: bracketed ?? (host || DEFAULT_HOST), port: Number(port) }

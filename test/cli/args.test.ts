@@ -83,6 +83,7 @@ t.test('what is no address is refused with the reason', async t => {
     [['65536'], /^65536 is no \[HOST:\]PORT/],
     [['0'], /a port is a number from 1 to/],
     [['host:'], /a port is a number/],
+    [['[]:4000'], /^\[\]:4000 is no .* an IPv6 address stands in brackets/],
     [['::1:4000'], /^::1:4000 is no .* an IPv6 address stands in brackets, as in \[::1\]:4000$/]
   ]
   for (const [args, message] of cases) {

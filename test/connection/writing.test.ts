@@ -233,7 +233,11 @@ t.test(
     t.same(refused, [
       ['ERR_STALK_VALUE_UNSUPPORTED', 'cannot carry a symbol at .deep[0]; send its description', odd]
     ])
-    t.match(written, { code: 'ERR_STALK_VALUE_UNSUPPORTED' }, 'the callback knows too, and the stream lives on')
+    t.match(
+      written,
+      { code: 'ERR_STALK_VALUE_UNSUPPORTED' },
+      'the callback knows too, and the stream lives on'
+    )
     t.equal(both.initiator.writable, true)
     both.initiator.end('last')
     both.initiator.resume()

@@ -158,7 +158,8 @@ t.test('two initiators are told that they are; two responders wait until they ar
   t.match(first, {
     kind: 'timeout',
     code: 'ERR_STALK_HANDSHAKE_TIMEOUT',
-    reason: 'no handshake within 120 ms: the peer is silent, slow, speaks no stalk or has our role, or our own policy has not answered'
+    reason:
+      'no handshake within 120 ms: the peer is silent, slow, speaks no stalk or has our role, or our own policy has not answered'
   })
 })
 

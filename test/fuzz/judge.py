@@ -1,0 +1,92 @@
+"""The judge: what the Python implementation of test/interop says to many inputs of a fuzz target.
+
+Reads jobs from standard input, a JSON object a line, and answers each with a JSON array a line:
+
+    {"target": "values", "inputs": [{"bytes": hex, "value": described or absent}, …]}
+    {"target": "conversation", "inputs": [{"vector": n, "role": …, "bytes": hex, "closeFirst": …}, …]}
+"""
+
+import json
+import pathlib
+import sys
+
+HERE = pathlib.Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parent / 'interop'))
+
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey  # noqa: E402
+from cryptography.hazmat.primitives.serialization import load_der_private_key  # noqa: E402
+
+from check_vectors import Script  # noqa: E402
+from stalk_reference.connection import Connection  # noqa: E402
+from stalk_reference.handshake import Config  # noqa: E402
+from stalk_reference.identity import Identity  # noqa: E402
+from stalk_reference.notation import construct, describe  # noqa: E402
+from stalk_reference.values import Invalid, decode_message, encode_message  # noqa: E402
+from stalk_reference.wire import Fault, PeerAlert, Truncated, is_grease  # noqa: E402
+
+FILE = json.loads((HERE.parent / 'vectors' / 'handshake.json').read_text())
+VECTORS = FILE['vectors']
+KEYS = {key['name']: load_der_private_key(bytes.fromhex(key['pkcs8']), None) for key in FILE['keys']}
+
+
+def judge_value(job: dict) -> dict:
+    """What the bytes mean, and how the value that we read in them is encoded."""
+    try:
+        value = {'value': describe(decode_message(bytes.fromhex(job['bytes'])))}
+    except Invalid:
+        return {}
+    if 'value' in job:
+        value['encoded'] = encode_message(construct(job['value'])).hex()
+    return value
+
+
+def judge_conversation(job: dict) -> dict:
+    """How a connection ends that is played these bytes, and what it says and hands over on the way."""
+    asked, messages = [], []
+    script = Script(bytes.fromhex(job['bytes']))
+    try:
+        conn = Connection(script, job['role'], settings(VECTORS[job['vector']], job['role'], asked))
+        if job['closeFirst']:
+            conn.finish()
+        while (message := conn.receive()) is not None:
+            messages.append(describe(message))
+        conn.close()
+        end = 'clean'
+    except Truncated:
+        end = 'truncated'
+    except PeerAlert as alert:
+        end = f'alert {alert.code}'
+    except Fault as fault:
+        end = f'fault {fault.alert}'
+    return {'end': end, 'asked': len(asked), 'messages': messages, 'sent': b''.join(script.sent).hex()}
+
+
+def settings(vector: dict, role: str, asked: list) -> Config:
+    side = vector[role]
+    share = X25519PrivateKey.from_private_bytes(bytes.fromhex(side['x25519Private']))
+    return Config(
+        identity=Identity(KEYS[side['identity']]) if side['identity'] else None,
+        trust=lambda key: asked.append(key) or True,
+        suites=[1, 2, 3] if role == 'responder' else [s for s in vector['suites'] if not is_grease(s)],
+        sigs=[1, 2],
+        want=vector['want'],
+        app=vector['app'],
+        max_message=side['maxMessage'],
+        new_random=lambda: bytes.fromhex(side['random']),
+        new_share=lambda: share,
+        offer=lambda _suites: vector['suites'],
+    )
+
+
+JUDGES = {'values': judge_value, 'conversation': judge_conversation}
+
+
+def main() -> None:
+    for line in sys.stdin:
+        job = json.loads(line)
+        answers = [JUDGES[job['target']](entry) for entry in job['inputs']]
+        print(json.dumps(answers), flush=True)
+
+
+if __name__ == '__main__':
+    main()

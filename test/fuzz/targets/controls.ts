@@ -1,0 +1,55 @@
+// The target controls: alerts, closes and pongs.
+
+import { alertError, isAlertCode } from '../../../lib/errors.ts'
+import {
+  alertRecord,
+  type Control,
+  closeRecord,
+  decodeControl,
+  finalPong
+} from '../../../lib/wire/control.ts'
+import type { Frame } from '../../../lib/wire/frame.ts'
+import { attempt, hex, require, type Target } from '../target.ts'
+import { contents } from '../vectors.ts'
+
+const CODES = ['ERR_STALK_DECODE', 'ERR_STALK_UNEXPECTED'] as const
+
+function again(control: Control): Frame {
+  if (control.name === 'close') return closeRecord(control.received)
+  if (control.name === 'pong') return finalPong(control.received)
+  // The decoder leaves unknown codes to alertError, which has to refuse them.
+  const { code } = control
+  require(isAlertCode(code) ||
+    alertError(code, 'open').code === 'ERR_STALK_DECODE', 'an unknown alert is an error')
+  return isAlertCode(code) ? alertRecord(code) : { type: 5, body: Buffer.of(code) }
+}
+
+/** `u8 kind ‖ content`. */
+export const controls = (decode: (frame: Frame) => Control = decodeControl): Target => ({
+  name: 'controls',
+  properties: [
+    'nothing but ERR_STALK_DECODE and ERR_STALK_UNEXPECTED is thrown',
+    'what is accepted encodes to the same kind and bytes',
+    'an alert code that the protocol does not have becomes ERR_STALK_DECODE'
+  ],
+  maxBytes: 32,
+  dictionary: ['05', '09', '0500', '0900', '0000000000000000', '001fffffffffffff', '0020000000000000'].map(
+    hex
+  ),
+  seeds: () => [
+    ...contents
+      .filter(({ kind }) => kind === 5 || kind === 9)
+      .map(({ kind, content }) => Buffer.concat([Buffer.of(kind), content])),
+    hex('0501'),
+    hex('0500001fffffffffffff'),
+    hex('0900000000000000000000000000000003')
+  ],
+  run(input) {
+    const frame = { type: input[0] ?? 0, body: input.subarray(1) }
+    const { value, code } = attempt(CODES, () => decode(frame))
+    if (value === null) return `${frame.type === 5} ${frame.type === 9} ${code} ${frame.body.length}`
+    const encoded = again(value)
+    require(encoded.type === frame.type && encoded.body.equals(frame.body), 'other bytes when encoded again')
+    return `${value.name} ${'code' in value ? value.code : value.received > 0}`
+  }
+})

@@ -1,0 +1,129 @@
+// The target conversation: a whole connection, handshake and records, lib against the Python implementation. A peer
+// with the right keys sends what the input says.
+
+import { Judge } from '../judge.ts'
+import { PLACES, type Plan, planOf, VECTORS } from '../plan.ts'
+import { type Ending, play } from '../played.ts'
+import { hex, type Target, type Verdict } from '../target.ts'
+import { negatives } from '../vectors.ts'
+
+export type Play = typeof play
+
+/** Section 16 leaves it to the timing of our own close whether a pong may come: without it being sent first, it may not. */
+const isOpen = ({ kinds, closeFirst }: Plan): boolean =>
+  !closeFirst && kinds.includes(9) && kinds.includes(5) && kinds.indexOf(5) < kinds.lastIndexOf(9)
+
+const isFault = (end: string): boolean => end.startsWith('fault') || end.startsWith('alert')
+
+/**
+ * Whether our own close goes out before what comes behind the peer's is read depends on its timing. Behind both the
+ * Python implementation tells an alert where lib has said its last word, as section 16 has it.
+ */
+function saysTheSame({ kinds, closeFirst }: Plan, ours: Ending, theirs: Ending): boolean {
+  if (!kinds.includes(5)) return theirs.sent === ours.sent
+  return !closeFirst || theirs.sent.startsWith(ours.sent)
+}
+
+function compare(plan: Plan, ours: Ending, theirs: Ending): string | null {
+  const [our, their] = [ours.end, theirs.end].map(end => end.replace(/^alert.*/, 'alert'))
+  // Section 17: of a record with more than one fault, the alert of any may be sent.
+  if (our !== their && !(isFault(ours.end) && isFault(theirs.end)))
+    return `lib ends with ${our}, Python with ${their}`
+  if (ours.asked !== theirs.asked) return 'one of the two asks its trust policy'
+  if (JSON.stringify(ours.messages) !== JSON.stringify(theirs.messages))
+    return 'other messages are handed over'
+  if (our === their && !saysTheSame(plan, ours, theirs)) return `lib sends other bytes than Python: ${our}`
+  return null
+}
+
+const traitOf = ({ place, kinds }: Plan, ours: Ending, theirs: Ending): string =>
+  `${place} ${kinds.slice(0, 3)} ${ours.end}${ours.end === theirs.end ? '' : ` / ${theirs.end}`}`
+
+export const conversation = (playing: Play = play): Target => {
+  const judge = new Judge('conversation')
+  return {
+    name: 'conversation',
+    properties: [
+      'lib and the Python implementation end the same way: clean, truncated, by an alert, or with a fault',
+      'both ask their trust policy, or neither; both hand over the same messages',
+      'both send the same bytes, where they end with the same alert'
+    ],
+    maxBytes: 3_000,
+    batch: 32,
+    dictionary: [
+      ...[
+        '53544c4b',
+        '010001',
+        '020102',
+        '00000000',
+        '010500',
+        '0200029101',
+        '020003910102',
+        '05000900',
+        '050009'
+      ],
+      ...[
+        '0500090000000000000000 00',
+        '0900100000000000000000 0000000000000000',
+        '05000107',
+        '8300019a',
+        '840000',
+        '07000001'
+      ]
+    ].map(hex),
+    seeds,
+    run: input => planOf(input).place,
+    async judge(inputs): Promise<Verdict[]> {
+      const plans = inputs.map(planOf)
+      const theirs = await judge.ask<Ending>(
+        plans.map(({ index, role, bytes, closeFirst }) => ({
+          vector: index,
+          role,
+          bytes: bytes.toString('hex'),
+          closeFirst
+        }))
+      )
+      const verdicts: Verdict[] = []
+      for (const [i, plan] of plans.entries()) {
+        const ours = await playing(plan.vector, plan.role, plan.bytes, plan.closeFirst)
+        const their = theirs[i] as Ending
+        const disagreement = isOpen(plan) ? null : compare(plan, ours, their)
+        verdicts.push({ disagreement, trait: traitOf(plan, ours, their) })
+      }
+      return verdicts
+    },
+    stop: () => judge.stop()
+  }
+}
+
+function seeds(): Buffer[] {
+  const good = VECTORS.flatMap(({ vector: { records, flights } }, which) => [
+    seed(which, 'M1', 0, records.M1.slice(8)),
+    seed(which, 'M2', 0, records.M2.slice(8)),
+    seed(which, 'M3', 7, flights.M3),
+    seed(which, 'M4', 7, flights.M4),
+    seed(which, 'M5', 0, '07000001'),
+    seed(which, 'M5', 16, '0605'),
+    seed(which, 'to the initiator', which % 2 ? 32 : 0, '0200029101 050009000000000000000000'),
+    seed(
+      which,
+      'to the responder',
+      which % 2 ? 0 : 32,
+      '830003da07ff 84000161 020002 9102 050009000000000000000000'
+    )
+  ])
+  const pong = '050009000000000000000000 09001000000000000000000000000000000000'
+  return [...good, seed(0, 'to the initiator', 32, pong), ...spoiled()]
+}
+
+const seed = (which: number, place: Plan['place'], flags: number, rest: string): Buffer =>
+  Buffer.concat([Buffer.of(which, PLACES.indexOf(place), flags), hex(rest)])
+
+/** The hellos of negative.json. */
+function spoiled(): Buffer[] {
+  return negatives.vectors.flatMap(({ handshake, place, record }) => {
+    const which = VECTORS.findIndex(({ vector }) => vector.name === handshake)
+    const isHello = place === 'M1' || place === 'M2'
+    return which < 0 || !isHello ? [] : [seed(which, place, 0, record.slice(8))]
+  })
+}
