@@ -18,7 +18,13 @@ import {
 /** A screen that remembers what was written to it. */
 function screen(isTTY: boolean, columns = 80): { stream: Screen & PassThrough; text: () => string } {
   const stream = Object.assign(new PassThrough(), { isTTY, columns }) as unknown as Screen & PassThrough
-  return { stream, text: () => String(stream.read() ?? '') }
+  const text = (): string => {
+    let all = ''
+    // From Node 26 on a read gives one chunk, and not all there is.
+    for (let chunk = stream.read(); chunk !== null; chunk = stream.read()) all += chunk
+    return all
+  }
+  return { stream, text }
 }
 
 const show = (isTTY: boolean, env: Environment): string => {
