@@ -2,16 +2,14 @@
 // public events; knows no byte on the wire and no key. What it sends goes through the outbox and the pipeline,
 // what arrives comes from the pipeline, and parting.ts lets go of the transport.
 
-import { errorMonitor } from 'node:events'
 import type { Duplex } from 'node:stream'
 import { MAX_EXPORT_BYTES } from './constants.ts'
 import { ALERT, alertError, alertFor, type Phase, StalkError } from './errors.ts'
 import { Goodbyes } from './goodbyes.ts'
-import { endWithReader, Loops } from './half-open.ts'
+import { endWithReader } from './half-open.ts'
 import type { Session } from './handshake/handshake.ts'
 import type { Identity } from './identity/identity.ts'
 import { Inbox } from './inbox.ts'
-import { LateFailure } from './late-failure.ts'
 import { MessageStream } from './message-stream.ts'
 import { Envelope, FlushRequest, Outbox } from './outbox.ts'
 import { kindOf, type Outcome } from './outcome.ts'
@@ -56,8 +54,6 @@ export class Connection<In = unknown, Out = unknown> extends MessageStream<In> {
   readonly #inbox = new Inbox()
   readonly #outbox: Outbox
   readonly #goodbyes = new Goodbyes()
-  readonly #failure: LateFailure
-  readonly #loops = new Loops()
   readonly #flushes = new Set<Settle>()
   #settleReady: Settle = { resolve() {}, reject() {} }
   #outcome: Outcome | null = null
@@ -73,9 +69,7 @@ export class Connection<In = unknown, Out = unknown> extends MessageStream<In> {
 
   constructor(transport: Duplex, plan: Plan) {
     const { readableHighWaterMark, writableHighWaterMark } = plan
-    // Not autoDestroy: with it, a loop over the messages that comes to its end takes the unsent answers with it.
-    const byItself = { allowHalfOpen: true, autoDestroy: false }
-    super({ objectMode: true, readableHighWaterMark, writableHighWaterMark, ...byItself })
+    super({ objectMode: true, readableHighWaterMark, writableHighWaterMark }, plan.closeTimeoutMs)
     this.socket = transport
     this.#plan = plan
     this.#pipeline = new Pipeline(transport, plan, {
@@ -91,7 +85,6 @@ export class Connection<In = unknown, Out = unknown> extends MessageStream<In> {
       fault: error => this.#fail(this.#inPhase(error)),
       ended: () => this.#onEnded()
     })
-    this.#failure = new LateFailure(this, plan.closeTimeoutMs)
     this.#outbox = new Outbox(
       {
         idle: () => this.#pipeline.idle,
@@ -108,9 +101,7 @@ export class Connection<In = unknown, Out = unknown> extends MessageStream<In> {
     this.outcome = new Promise(resolve => {
       this.once('close', () => process.nextTick(() => resolve(this.#outcome as Outcome)))
     })
-    if (!plan.allowHalfOpen) endWithReader(this, this.#loops, this)
-    this.on('end', () => this.#onHalfEnded()).on('finish', () => this.#onHalfEnded())
-    this.on(errorMonitor, error => this.destroy(error)) // a misuse that node reports without destroying
+    if (!plan.allowHalfOpen) endWithReader(this, this.loops, this)
     process.nextTick(() => this.#start())
   }
 
@@ -187,7 +178,7 @@ export class Connection<In = unknown, Out = unknown> extends MessageStream<In> {
   flush(): Promise<void> {
     if (this.writableFinished) return Promise.resolve()
     if (this.destroyed) return Promise.reject(this.#notWritable('flush'))
-    if (this.#failure.error) return Promise.reject(this.#failure.error)
+    if (this.failure.error) return Promise.reject(this.failure.error)
     return new Promise((resolve, reject) => {
       const flush = { resolve, reject }
       this.#flushes.add(flush)
@@ -248,26 +239,6 @@ export class Connection<In = unknown, Out = unknown> extends MessageStream<In> {
   }
 
   // --- receiving ---------------------------------------------------------------------------------------
-
-  override read(): In | null
-  // biome-ignore lint/suspicious/noExplicitAny: as node declares it
-  override read(size?: number): any
-  override read(size?: number): unknown {
-    const message = super.read(size)
-    this.#failure.onRead()
-    return message
-  }
-
-  override iterator(options?: { destroyOnReturn?: boolean }): NodeJS.AsyncIterator<In> {
-    return this.#loops.watch(super.iterator(options))
-  }
-
-  override [Symbol.asyncIterator](): NodeJS.AsyncIterator<In>
-  // biome-ignore lint/suspicious/noExplicitAny: as node declares it
-  override [Symbol.asyncIterator](): NodeJS.AsyncIterator<any>
-  override [Symbol.asyncIterator](): NodeJS.AsyncIterator<In> {
-    return this.iterator()
-  }
 
   override _read(): void {
     if (this.#inbox.empty(message => this.push(message))) this.#pipeline.resume()
@@ -381,16 +352,12 @@ export class Connection<In = unknown, Out = unknown> extends MessageStream<In> {
     }, ms)
   }
 
-  #onHalfEnded(): void {
-    if (this.readableEnded && this.writableFinished) this.destroy()
-  }
-
   /** The transport is gone, though what it brought is still on its way to the reader. */
   #onGone(fault: StalkError | null): void {
     if (!this.#session || this.writableFinished || this.#endedBy) return
     const error = fault ? this.#inPhase(fault) : this.#truncated()
     this.#stopWriting(error)
-    this.#failure.announce(error)
+    this.failure.announce(error)
   }
 
   /** Ends it once all that came before has been read. */
@@ -399,7 +366,7 @@ export class Connection<In = unknown, Out = unknown> extends MessageStream<In> {
     this.#stopTimer()
     this.#stopWriting(error)
     this.#parted ??= this.#part(error)
-    this.#failure.settle(error)
+    this.failure.settle(error)
   }
 
   /** The peer finds fault with what we said after its goodbye, or does not keep to the protocol to the end. */
@@ -423,12 +390,12 @@ export class Connection<In = unknown, Out = unknown> extends MessageStream<In> {
 
   override _destroy(given: Error | null, done: Done): void {
     this.#stopTimer()
-    this.#failure.over()
+    this.failure.over()
     const waiting = this.#outbox.waiting(this.writableLength)
     const unread = this.readableLength + this.#inbox.waiting
     // Finished: our goodbye was not only said but taken by the transport.
     const clean = given === null && this.writableFinished && this.#goodbyes.heard
-    const error = this.#failure.error ?? given ?? (clean ? null : aborted(this.#phase))
+    const error = this.failure.error ?? given ?? (clean ? null : aborted(this.#phase))
     this.#endedBy = error ?? new StalkError('ERR_STALK_NOT_WRITABLE', 'the connection is closed')
     this.#settleReady.reject(this.#endedBy)
     this.#outbox.close(this.#endedBy)

@@ -1,8 +1,11 @@
-// The types of a Duplex of messages, over node's own class. Types only; nothing happens here.
+// What a Duplex of messages is, wherever they come from: how it is read, that it fails only behind what it holds, and
+// when it is over. Knows streams and their types; knows no connection.
 
-import type { errorMonitor } from 'node:events'
+import { errorMonitor } from 'node:events'
 import { Duplex, type DuplexOptions } from 'node:stream'
 import type { StalkError } from './errors.ts'
+import { Loops } from './half-open.ts'
+import { LateFailure } from './late-failure.ts'
 
 type Done = (error: Error | null | undefined) => void
 
@@ -17,16 +20,55 @@ export interface MessageStream<In> extends Duplex {
   once(event: 'error', listener: (error: Error) => void): this
   // biome-ignore lint/suspicious/noExplicitAny: as node declares it
   once(event: string | symbol, listener: (...args: any[]) => void): this
-  read(): In | null
-  // biome-ignore lint/suspicious/noExplicitAny: as node declares it
-  read(size?: number): any // the second forms let it stand where node's types ask for a stream of bytes
   write(chunk: unknown, done?: Done): boolean
   write(chunk: unknown, encoding: BufferEncoding, done?: Done): boolean
-  iterator(options?: { destroyOnReturn?: boolean }): NodeJS.AsyncIterator<In>
-  /** The messages of the peer, until it says goodbye. */
-  [Symbol.asyncIterator](): NodeJS.AsyncIterator<In>
-  // biome-ignore lint/suspicious/noExplicitAny: as node declares it
-  [Symbol.asyncIterator](): NodeJS.AsyncIterator<any>
 }
 
-export const MessageStream = Duplex as unknown as new <In>(options: DuplexOptions) => MessageStream<In>
+// biome-ignore lint/suspicious/noUnsafeDeclarationMerging: the interface only types what node's class has
+export class MessageStream<In> extends Duplex {
+  readonly #failure: LateFailure
+  readonly #loops = new Loops()
+
+  /** `patienceMs`: how long a failure waits for a reader that reads nothing. */
+  constructor(options: DuplexOptions, patienceMs: number) {
+    // Not autoDestroy: with it, a loop over the messages that comes to its end takes the unsent answers with it.
+    super({ ...options, allowHalfOpen: true, autoDestroy: false })
+    this.#failure = new LateFailure(this, patienceMs)
+    this.on('end', () => this.#onHalfEnded()).on('finish', () => this.#onHalfEnded())
+    this.on(errorMonitor, error => this.destroy(error)) // a misuse that node reports without destroying
+  }
+
+  protected get failure(): LateFailure {
+    return this.#failure
+  }
+
+  /** The loops over the messages. */
+  protected get loops(): Loops {
+    return this.#loops
+  }
+
+  #onHalfEnded(): void {
+    if (this.readableEnded && this.writableFinished) this.destroy()
+  }
+
+  override read(): In | null
+  // biome-ignore lint/suspicious/noExplicitAny: as node declares it
+  override read(size?: number): any // the second forms let it stand where node's types ask for a stream of bytes
+  override read(size?: number): unknown {
+    const message = super.read(size)
+    this.#failure.onRead()
+    return message
+  }
+
+  override iterator(options?: { destroyOnReturn?: boolean }): NodeJS.AsyncIterator<In> {
+    return this.#loops.watch(super.iterator(options))
+  }
+
+  /** The messages of the peer, until it says goodbye. */
+  override [Symbol.asyncIterator](): NodeJS.AsyncIterator<In>
+  // biome-ignore lint/suspicious/noExplicitAny: as node declares it
+  override [Symbol.asyncIterator](): NodeJS.AsyncIterator<any>
+  override [Symbol.asyncIterator](): NodeJS.AsyncIterator<In> {
+    return this.iterator()
+  }
+}

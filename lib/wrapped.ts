@@ -5,12 +5,10 @@
 //   socket ──pipe──▶ wire in │ Wrapped │ messages out ──pipe──▶ app
 //   socket ◀───── the answers ┘       └ outbound ◀──pipe── app
 
-import { errorMonitor } from 'node:events'
 import type { Duplex, Writable } from 'node:stream'
 import type { Connection } from './connection.ts'
 import { StalkError, transportFailure } from './errors.ts'
-import { endWithReader, Loops } from './half-open.ts'
-import { LateFailure } from './late-failure.ts'
+import { endWithReader } from './half-open.ts'
 import { MessageStream } from './message-stream.ts'
 import { Outbound } from './outbound.ts'
 import { type Outcome, unopened } from './outcome.ts'
@@ -38,8 +36,6 @@ export class Wrapped<In = unknown, Out = unknown> extends MessageStream<In> {
 
   readonly #open: Open<In, Out>
   readonly #opened: Promise<Connection<In, Out>>
-  readonly #failure: LateFailure
-  readonly #loops = new Loops()
   #settleOpened!: { resolve(connection: Connection<In, Out>): void; reject(error: Error): void }
   #ended: Outcome | null = null
   /** Messages of `send` that wait for a connection. */
@@ -51,9 +47,8 @@ export class Wrapped<In = unknown, Out = unknown> extends MessageStream<In> {
   #connection: Connection<In, Out> | null = null
 
   constructor(open: Open<In, Out>, plan: WrappedPlan) {
-    super({ readableObjectMode: true, readableHighWaterMark: 1, allowHalfOpen: true, autoDestroy: false })
+    super({ readableObjectMode: true, readableHighWaterMark: 1 }, plan.closeTimeoutMs)
     this.#open = open
-    this.#failure = new LateFailure(this, plan.closeTimeoutMs)
     this.#opened = new Promise((resolve, reject) => {
       this.#settleOpened = { resolve, reject }
     })
@@ -64,9 +59,7 @@ export class Wrapped<In = unknown, Out = unknown> extends MessageStream<In> {
     })
     this.outbound = new Outbound(this.#opened)
     this.outbound.on('error', () => {}) // it fails with the connection, which reports it
-    if (!plan.allowHalfOpen) endWithReader(this, this.#loops, this.outbound)
-    this.on('end', () => this.#onHalfEnded()).on('finish', () => this.#onHalfEnded())
-    this.on(errorMonitor, error => this.destroy(error))
+    if (!plan.allowHalfOpen) endWithReader(this, this.loops, this.outbound)
     this.on('pipe', (feeder: Duplex) => this.#onPipe(feeder))
     if (plan.transport) this.#attach(plan.transport)
   }
@@ -161,31 +154,11 @@ export class Wrapped<In = unknown, Out = unknown> extends MessageStream<In> {
       this.push(null)
       this.read(0)
     })
-    connection.on('error', error => this.#failure.settle(error))
+    connection.on('error', error => this.failure.settle(error))
     connection.on('close', () => this.end())
     connection.on('secure', () => this.emit('secure'))
     connection.on('messageError', (error, message) => this.emit('messageError', error, message))
     this.#settleOpened.resolve(connection)
-  }
-
-  override read(): In | null
-  // biome-ignore lint/suspicious/noExplicitAny: as node declares it
-  override read(size?: number): any
-  override read(size?: number): unknown {
-    const message = super.read(size)
-    this.#failure.onRead()
-    return message
-  }
-
-  override iterator(options?: { destroyOnReturn?: boolean }): NodeJS.AsyncIterator<In> {
-    return this.#loops.watch(super.iterator(options))
-  }
-
-  override [Symbol.asyncIterator](): NodeJS.AsyncIterator<In>
-  // biome-ignore lint/suspicious/noExplicitAny: as node declares it
-  override [Symbol.asyncIterator](): NodeJS.AsyncIterator<any>
-  override [Symbol.asyncIterator](): NodeJS.AsyncIterator<In> {
-    return this.iterator()
   }
 
   override _read(): void {
@@ -203,12 +176,8 @@ export class Wrapped<In = unknown, Out = unknown> extends MessageStream<In> {
     done()
   }
 
-  #onHalfEnded(): void {
-    if (this.readableEnded && this.writableFinished) this.destroy()
-  }
-
   override _destroy(given: Error | null, done: Done): void {
-    this.#failure.over()
+    this.failure.over()
     const error = given && given === this.#sourceError ? transportFailure(given) : given
     const unsent = this.outbound.writableLength + this.#early
     const unread = this.readableLength
