@@ -3,7 +3,7 @@
 
 import { captureRejectionSymbol, EventEmitter } from 'node:events'
 import net, { type AddressInfo } from 'node:net'
-import type { Connection } from './connection.ts'
+import type { Connection } from './connection/connection.ts'
 import { MAX_HALF_OPEN, MAX_HALF_OPEN_PER_ADDRESS } from './constants.ts'
 import { StalkError } from './errors.ts'
 import { count } from './options.ts'

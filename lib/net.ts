@@ -3,7 +3,7 @@
 
 import net from 'node:net'
 import type { Duplex } from 'node:stream'
-import type { Connection } from './connection.ts'
+import type { Connection } from './connection/connection.ts'
 import { HANDSHAKE_TIMEOUT_MS } from './constants.ts'
 import { StalkError } from './errors.ts'
 import { Identity } from './identity/identity.ts'

@@ -2,7 +2,7 @@
 // writes to them.
 
 import { Writable } from 'node:stream'
-import type { Connection } from './connection.ts'
+import type { Connection } from './connection/connection.ts'
 
 type Done = (error?: Error | null) => void
 

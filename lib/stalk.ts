@@ -3,7 +3,7 @@
 
 import { randomBytes } from 'node:crypto'
 import type { Duplex } from 'node:stream'
-import { Connection, type Plan, type Secured } from './connection.ts'
+import { Connection, type Plan, type Secured } from './connection/connection.ts'
 import type { RawPublicKey } from './crypto/public-key.ts'
 import { sign, verify } from './crypto/signatures.ts'
 import { StalkError } from './errors.ts'

@@ -6,12 +6,12 @@
 //   socket ◀───── the answers ┘       └ outbound ◀──pipe── app
 
 import type { Duplex, Writable } from 'node:stream'
-import type { Connection } from './connection.ts'
+import type { Connection } from './connection/connection.ts'
+import { endWithReader } from './connection/half-open.ts'
+import { MessageStream } from './connection/message-stream.ts'
+import { type Outcome, unopened } from './connection/outcome.ts'
 import { StalkError, transportFailure } from './errors.ts'
-import { endWithReader } from './half-open.ts'
-import { MessageStream } from './message-stream.ts'
 import { Outbound } from './outbound.ts'
-import { type Outcome, unopened } from './outcome.ts'
 import { Shuttle } from './shuttle.ts'
 
 type Done = (error?: Error | null) => void

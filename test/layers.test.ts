@@ -41,43 +41,22 @@ const ALLOWED: Record<string, string[]> = {
   'stages/': ['wire/', 'schema.ts'],
   'identity/': ['crypto/'],
   'trust/': ['identity/'],
-  'outcome.ts': [],
-  'parting.ts': [],
-  'half-open.ts': [],
-  'late-failure.ts': [],
-  'inbox.ts': [],
-  'goodbyes.ts': [],
   'shuttle.ts': [],
-  'message-stream.ts': ['half-open.ts', 'late-failure.ts'],
   'security.ts': ['type crypto/', 'type handshake/', 'type identity/'],
-  'outbox.ts': ['type stages/'],
   'pipeline.ts': ['stages/', 'wire/', 'type handshake/', 'type crypto/', 'type schema.ts'],
-  'connection.ts': [
+  'connection/': [
     'pipeline.ts',
-    'outbox.ts',
-    'outcome.ts',
-    'parting.ts',
-    'half-open.ts',
-    'inbox.ts',
-    'goodbyes.ts',
-    'message-stream.ts',
     'wire/',
+    'type stages/',
     'type security.ts',
     'type handshake/',
     'type identity/'
   ],
-  'outbound.ts': ['type connection.ts'],
-  'wrapped.ts': [
-    'half-open.ts',
-    'message-stream.ts',
-    'outbound.ts',
-    'outcome.ts',
-    'shuttle.ts',
-    'type connection.ts'
-  ],
+  'outbound.ts': ['type connection/'],
+  'wrapped.ts': ['connection/', 'outbound.ts', 'shuttle.ts'],
   'options.ts': ['crypto/', 'identity/', 'trust/', 'type handshake/', 'type schema.ts'],
   'stalk.ts': [
-    'connection.ts',
+    'connection/',
     'wrapped.ts',
     'options.ts',
     'security.ts',
@@ -87,8 +66,8 @@ const ALLOWED: Record<string, string[]> = {
     'type schema.ts'
   ],
   'standalone.ts': ['stages/', 'wire/', 'crypto/', 'handshake/', 'options.ts'],
-  'listener.ts': ['options.ts', 'type connection.ts'],
-  'net.ts': ['stalk.ts', 'listener.ts', 'options.ts', 'identity/', 'type connection.ts', 'type schema.ts'],
+  'listener.ts': ['options.ts', 'type connection/'],
+  'net.ts': ['stalk.ts', 'listener.ts', 'options.ts', 'identity/', 'type connection/', 'type schema.ts'],
   'cli/': ['index.ts']
 }
 

@@ -2,7 +2,7 @@
 // and then ends. Knows how it ended, what it handed over and what it said.
 
 import { Duplex } from 'node:stream'
-import { Connection } from '../../lib/connection.ts'
+import { Connection } from '../../lib/connection/connection.ts'
 import { verify } from '../../lib/crypto/signatures.ts'
 import { SUITES, type Suite } from '../../lib/crypto/suites.ts'
 import { alertFor, type ErrorCode } from '../../lib/errors.ts'

@@ -2,10 +2,10 @@
 
 import type { Duplex } from 'node:stream'
 import t from 'tap'
-import { LINGER_BYTES } from '../lib/constants.ts'
-import { AFTER_ERROR, AFTER_GOODBYE, type Linger, partFrom } from '../lib/parting.ts'
-import { meddledPair } from './helpers/adversary.ts'
-import { pair, transports, turns, within } from './helpers/pair.ts'
+import { AFTER_ERROR, AFTER_GOODBYE, type Linger, partFrom } from '../../lib/connection/parting.ts'
+import { LINGER_BYTES } from '../../lib/constants.ts'
+import { meddledPair } from '../helpers/adversary.ts'
+import { pair, transports, turns, within } from '../helpers/pair.ts'
 
 const atOnce = (done: () => void): void => done()
 

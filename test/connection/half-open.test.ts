@@ -5,8 +5,8 @@ import { once } from 'node:events'
 import { pipeline, Readable, Transform } from 'node:stream'
 import { pipeline as pipelined } from 'node:stream/promises'
 import t from 'tap'
-import type { Connection, Outcome } from '../lib/index.ts'
-import { collect, type EndsOptions, open, turns, within } from './helpers/pair.ts'
+import type { Connection, Outcome } from '../../lib/index.ts'
+import { collect, type EndsOptions, open, turns, within } from '../helpers/pair.ts'
 
 const questions = ['one', 'two', 'three']
 const answers = questions.map(question => ({ to: question }))

@@ -1,8 +1,8 @@
 // A failure waits until what came before it has been read, and no longer than it is allowed to.
 
 import t from 'tap'
-import { LateFailure } from '../lib/late-failure.ts'
-import { turns } from './helpers/pair.ts'
+import { LateFailure } from '../../lib/connection/late-failure.ts'
+import { turns } from '../helpers/pair.ts'
 
 function holder(length: number): { readableLength: number; destroyed: Error[]; destroy(error: Error): void } {
   const destroyed: Error[] = []

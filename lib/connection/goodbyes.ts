@@ -1,7 +1,7 @@
 // The goodbyes of both ends, and what each has said of the messages that reached it (PROTOCOL.md, section 16). Knows
 // what may follow what, and counts; knows no stream and no bytes.
 
-import { StalkError } from './errors.ts'
+import { StalkError } from '../errors.ts'
 
 export class Goodbyes {
   #said = false

@@ -1,9 +1,9 @@
 // The outbox: which messages were taken, refused, sealed, and still wait; and who is told what.
 
 import t from 'tap'
-import { StalkError } from '../lib/errors.ts'
-import { Envelope, FlushRequest, Outbox } from '../lib/outbox.ts'
-import type { Batch } from '../lib/stages/serializer.ts'
+import { Envelope, FlushRequest, Outbox } from '../../lib/connection/outbox.ts'
+import { StalkError } from '../../lib/errors.ts'
+import type { Batch } from '../../lib/stages/serializer.ts'
 
 function box(): { outbox: Outbox; batches: Batch[]; flushes: (() => void)[]; errors: unknown[][] } {
   const batches: Batch[] = []

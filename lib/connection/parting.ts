@@ -1,7 +1,7 @@
 // Parting: how a transport is let go within bounds. Knows duplex streams and time; nothing of what they carry.
 
 import type { Duplex } from 'node:stream'
-import { LINGER_BYTES, LINGER_MS } from './constants.ts'
+import { LINGER_BYTES, LINGER_MS } from '../constants.ts'
 
 /** What may still come from the peer, in bytes, and for how long, in ms. */
 export interface Linger {

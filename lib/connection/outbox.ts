@@ -2,8 +2,8 @@
 // each caller what became of its own, and keeps count. Knows messages and callbacks; knows no stream, no encoding
 // and no wire.
 
-import type { StalkError } from './errors.ts'
-import type { Batch } from './stages/serializer.ts'
+import type { StalkError } from '../errors.ts'
+import type { Batch } from '../stages/serializer.ts'
 
 /** A message whose caller looks here when it is called back, to learn whether it could be carried. */
 export class Envelope {

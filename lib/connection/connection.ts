@@ -3,21 +3,21 @@
 // what arrives comes from the pipeline, and parting.ts lets go of the transport.
 
 import type { Duplex } from 'node:stream'
-import { MAX_EXPORT_BYTES } from './constants.ts'
-import { ALERT, alertError, alertFor, type Phase, StalkError } from './errors.ts'
+import { MAX_EXPORT_BYTES } from '../constants.ts'
+import { ALERT, alertError, alertFor, type Phase, StalkError } from '../errors.ts'
+import type { Session } from '../handshake/handshake.ts'
+import type { Identity } from '../identity/identity.ts'
+import { Pipeline, type PipelineConfig } from '../pipeline.ts'
+import type { Security } from '../security.ts'
+import { closeRecord, decodeControl, finalPong } from '../wire/control.ts'
+import type { Frame } from '../wire/frame.ts'
 import { Goodbyes } from './goodbyes.ts'
 import { endWithReader } from './half-open.ts'
-import type { Session } from './handshake/handshake.ts'
-import type { Identity } from './identity/identity.ts'
 import { Inbox } from './inbox.ts'
 import { MessageStream } from './message-stream.ts'
 import { Envelope, FlushRequest, Outbox } from './outbox.ts'
 import { kindOf, type Outcome } from './outcome.ts'
 import { AFTER_ERROR, AFTER_GOODBYE, partFrom } from './parting.ts'
-import { Pipeline, type PipelineConfig } from './pipeline.ts'
-import type { Security } from './security.ts'
-import { closeRecord, decodeControl, finalPong } from './wire/control.ts'
-import type { Frame } from './wire/frame.ts'
 
 /** What stalk.ts makes of the options. */
 export interface Plan extends PipelineConfig {

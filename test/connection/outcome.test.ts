@@ -1,8 +1,8 @@
 // The word for how a connection ended: every code has one, and the right one.
 
 import t from 'tap'
-import { ERRORS, type ErrorCode, StalkError } from '../lib/errors.ts'
-import { kindOf, type OutcomeKind } from '../lib/outcome.ts'
+import { kindOf, type OutcomeKind } from '../../lib/connection/outcome.ts'
+import { ERRORS, type ErrorCode, StalkError } from '../../lib/errors.ts'
 
 t.test('no error is clean, and nothing else is', async t => {
   t.equal(kindOf(null), 'clean')

@@ -3,7 +3,7 @@
 
 import { errorMonitor } from 'node:events'
 import { Duplex, type DuplexOptions } from 'node:stream'
-import type { StalkError } from './errors.ts'
+import type { StalkError } from '../errors.ts'
 import { Loops } from './half-open.ts'
 import { LateFailure } from './late-failure.ts'
 

@@ -1,6 +1,6 @@
 // How a connection ended, in one word and in numbers. Knows error codes; knows no stream and no wire.
 
-import { ERRORS, type ErrorCode, StalkError } from './errors.ts'
+import { ERRORS, type ErrorCode, StalkError } from '../errors.ts'
 
 /**
  * `clean`: both said goodbye. `truncated`: the transport ended without one. `reset`: the transport failed, or the
