@@ -76,6 +76,14 @@ export const HARD_LIMIT_RECORDS = 2 ** 24
 export const SOFT_LIMIT_BYTES = 2 ** 36
 export const HARD_LIMIT_BYTES = 2 ** 38
 
+/** Pings and requests for new keys that a peer may send: so many at once, then one in so many ms, until it sends data. */
+export const MAX_UNINVITED = 32
+export const MS_FOR_ONE_UNINVITED = 1_000
+
+/** How many of them we send: half, so that we never come near the limit. */
+export const OWN_UNINVITED = 16
+export const MS_FOR_ONE_OWN_UNINVITED = 2_000
+
 // --- implementation ------------------------------------------------------------------------------------
 
 /** From the first byte to the responder's verdict, in ms. Bytes do not restart it. */
@@ -83,6 +91,15 @@ export const HANDSHAKE_TIMEOUT_MS = 10_000
 
 /** How long a peer may be silent between our goodbye and its own, in ms. */
 export const CLOSE_TIMEOUT_MS = 60_000
+
+/** How long the next part of a message may take, in ms. */
+export const MESSAGE_TIMEOUT_MS = 30_000
+
+/** How long a key serves, in ms: from then on a new one is due (the specification recommends it). */
+export const REKEY_AFTER_MS = 3_600_000
+
+/** What is decoded and kept for a reader who is slow before nothing more is read, in bytes of the wire. */
+export const INBOX_BYTES = 256 * 1024
 
 /** How long a transport may take, after the last word, to hand over what it holds, in ms. */
 export const LINGER_MS = 1_000

@@ -1,13 +1,15 @@
 // The public names of stalk, and nothing else.
 
 export { Connection } from './connection/connection.ts'
+export type { Counters } from './connection/counters.ts'
 export type { Outcome, OutcomeKind } from './connection/outcome.ts'
+export type { FlushOptions, SendOptions, WaitOptions } from './connection/waits.ts'
 export { SUITES, type SuiteName } from './crypto/suites.ts'
 export { ERRORS, type ErrorCode, type Fault, type Phase, StalkError } from './errors.ts'
 export { Identity } from './identity/identity.ts'
 export { Listener } from './listener.ts'
 export { type Address, type ConnectOptions, connect, type ListenOptions, listener } from './net.ts'
-export type { StalkOptions } from './options.ts'
+export type { Padding, RekeyAfter, StalkOptions } from './options.ts'
 export type { OnInvalid, Schema, Validated } from './schema.ts'
 export type { Mode, Security } from './security.ts'
 export { defragmenter, fragmenter } from './stages/fragments.ts'

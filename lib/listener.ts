@@ -6,7 +6,7 @@ import net, { type AddressInfo } from 'node:net'
 import type { Connection } from './connection/connection.ts'
 import { MAX_HALF_OPEN, MAX_HALF_OPEN_PER_ADDRESS } from './constants.ts'
 import { StalkError } from './errors.ts'
-import { count } from './options.ts'
+import { checkNames, count, milliseconds } from './option-checks.ts'
 
 export interface ListenerLimits {
   /** Handshakes under way at once; further callers are turned away. Default 256. */
@@ -47,6 +47,7 @@ export class Listener extends EventEmitter {
   readonly #halfOpen: HalfOpen
   readonly #wrap: (socket: net.Socket) => Connection
   readonly #reported = new WeakSet<Connection>()
+  readonly #connections = new Set<Connection>()
   #closed = false
 
   /** `wrap` makes the connection of a socket. */
@@ -79,11 +80,30 @@ export class Listener extends EventEmitter {
     if (!this.#closed) this.emit('error', error)
   }
 
-  /** Takes no further connections; `close` follows, and `done` is called, when those there are have ended. */
-  close(done?: (error?: Error) => void): this {
+  /**
+   * Takes no further connections; `close` follows, and `done` is called, when those there are have ended. With `drain`
+   * we say goodbye to each of them now, and destroy those that have not ended after so many ms.
+   *
+   * Throws ERR_STALK_INVALID_OPTION.
+   */
+  close(done?: (error?: Error) => void): this
+  close(options: { drain?: number }, done?: (error?: Error) => void): this
+  close(first: { drain?: number } | ((error?: Error) => void) = {}, second?: (error?: Error) => void): this {
+    const [options, done] = typeof first === 'function' ? [{}, first] : [first, second]
+    checkNames(options, new Set(['drain']))
+    const drainMs = milliseconds('drain', options.drain)
     this.#closed = true
     this.#server.close(done)
+    if (drainMs !== null) this.#drain(drainMs)
     return this
+  }
+
+  #drain(ms: number): void {
+    for (const connection of this.#connections) connection.end()
+    const timer = setTimeout(() => {
+      for (const connection of this.#connections) connection.destroy()
+    }, ms)
+    this.#server.once('close', () => clearTimeout(timer))
   }
 
   /** Keeps the process alive while it listens, as it does by itself. */
@@ -124,6 +144,7 @@ export class Listener extends EventEmitter {
       return
     }
     const connection = this.#wrap(socket)
+    this.#connections.add(connection)
     connection.on('error', error => {
       const unheard = connection.security === null || connection.listenerCount('error') === 1
       if (unheard) this.#report(error, connection)
@@ -132,7 +153,10 @@ export class Listener extends EventEmitter {
       leave()
       this.emit('connection', connection)
     })
-    connection.once('close', leave) // a handshake that failed has its place until its socket is gone
+    connection.once('close', () => {
+      leave() // a handshake that failed has its place until its socket is gone
+      this.#connections.delete(connection)
+    })
   }
 }
 

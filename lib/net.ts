@@ -8,7 +8,8 @@ import { HANDSHAKE_TIMEOUT_MS } from './constants.ts'
 import { StalkError } from './errors.ts'
 import { Identity } from './identity/identity.ts'
 import { type ConnectionHandler, Listener, type ListenerLimits, limitsOf } from './listener.ts'
-import { checkNames, configOf, invalidOption, OPTION_NAMES, type StalkOptions } from './options.ts'
+import { checkNames, givenUp, invalidOption, signalOf } from './option-checks.ts'
+import { configOf, OPTION_NAMES, type StalkOptions } from './options.ts'
 import type { Schema, Validated } from './schema.ts'
 import { stalk } from './stalk.ts'
 
@@ -19,12 +20,16 @@ export interface Address {
   readonly path?: string
 }
 
-export type ConnectOptions = Omit<StalkOptions, 'role'>
-export type ListenOptions = ConnectOptions & ListenerLimits
+export interface ConnectOptions extends Omit<StalkOptions, 'role'> {
+  /** Gives up the attempt when it is aborted; of no effect once there is a connection. */
+  signal?: AbortSignal
+}
+export type ListenOptions = Omit<StalkOptions, 'role'> & ListenerLimits
 
 const ADDRESS_NAMES = ['host', 'port', 'path']
-const CONNECT_NAMES = new Set([...ADDRESS_NAMES, ...OPTION_NAMES].filter(name => name !== 'role'))
-const LISTEN_NAMES = new Set([...CONNECT_NAMES, 'maxHalfOpen', 'maxHalfOpenPerAddress'])
+const BOTH_NAMES = [...ADDRESS_NAMES, ...OPTION_NAMES].filter(name => name !== 'role')
+const CONNECT_NAMES = new Set([...BOTH_NAMES, 'signal'])
+const LISTEN_NAMES = new Set([...BOTH_NAMES, 'maxHalfOpen', 'maxHalfOpenPerAddress'])
 
 /**
  * Listens for connections and hands out each one whose peer is verified and authorized. Who we are is the
@@ -74,8 +79,8 @@ export function listener(
  * Connects, and is fulfilled when the peer is verified. Who we are is the default identity unless `identity` says
  * otherwise; but it is shown only to a peer that was named with `peer` or `authorize`, never to strangers.
  *
- * Rejects with ERR_STALK_INVALID_OPTION, with ERR_STALK_CONNECT where nobody answers, with what is wrong with the
- * default identity's files, and with what made the handshake fail.
+ * Rejects with ERR_STALK_INVALID_OPTION, with ERR_STALK_CONNECT where nobody answers, with ERR_STALK_ABORTED for
+ * `signal`, with what is wrong with the default identity's files, and with what made the handshake fail.
  */
 export function connect<S extends Schema, Out = unknown>(
   host: string,
@@ -99,26 +104,37 @@ export async function connect<In, Out>(
   more: ConnectOptions = {}
 ): Promise<Connection<In, Out>> {
   const given = typeof first === 'object' ? first : { ...more, host: first, port: port as number }
-  const { address, options } = split(given, CONNECT_NAMES)
+  const { address, options: all } = split(given, CONNECT_NAMES)
+  const { signal: givenSignal, ...options } = all
+  const signal = signalOf(givenSignal)
   const { policy } = checkEarly(options, 'initiator')
   const identity =
     options.identity === undefined && policy.verifies ? await Identity.default() : options.identity
-  const socket = await dial(address, options.handshakeTimeout ?? HANDSHAKE_TIMEOUT_MS)
+  if (signal?.aborted) throw givenUp(signal)
+  const socket = await dial(address, options.handshakeTimeout ?? HANDSHAKE_TIMEOUT_MS, signal)
   const connection = stalk<In, Out>(socket, {
     ...options,
     role: 'initiator',
     ...(identity !== undefined && { identity })
   })
   const reported = (): void => {} // by the rejection of `ready`
+  const giveUp = (): void => void connection.destroy(givenUp(signal as AbortSignal))
   connection.on('error', reported)
-  await connection.ready
+  signal?.addEventListener('abort', giveUp, { once: true })
+  try {
+    await connection.ready
+  } finally {
+    signal?.removeEventListener('abort', giveUp)
+  }
   connection.off('error', reported)
   return connection
 }
 
 /** What is wrong with the options is said before anything is opened. */
-const checkEarly = (options: ConnectOptions, role: 'initiator' | 'responder'): ReturnType<typeof configOf> =>
-  configOf({} as Duplex, { ...options, role })
+const checkEarly = (
+  options: Omit<StalkOptions, 'role'>,
+  role: 'initiator' | 'responder'
+): ReturnType<typeof configOf> => configOf({} as Duplex, { ...options, role })
 
 /** Host and port, or path, apart from the rest. */
 function split<T extends Address>(
@@ -140,26 +156,31 @@ function split<T extends Address>(
   return { address: { port: port as number, ...(host !== undefined && { host }) }, options }
 }
 
-function dial(address: Address, timeoutMs: number): Promise<net.Socket> {
+function dial(address: Address, timeoutMs: number, signal?: AbortSignal): Promise<net.Socket> {
   const where = address.path ?? `${address.host ?? 'localhost'}:${address.port}`
   return new Promise((resolve, reject) => {
     const socket = net.connect({ ...address, noDelay: true, allowHalfOpen: true } as net.NetConnectOpts)
-    const failed = (cause: unknown, problem: string): void => {
+    const leave = (): void => {
       clearTimeout(timer)
-      socket.destroy()
-      reject(
-        new StalkError('ERR_STALK_CONNECT', `cannot connect to ${where}: ${problem}`, {
-          phase: 'setup',
-          cause
-        })
-      )
+      signal?.removeEventListener('abort', giveUp)
+      socket.off('error', refused)
     }
+    const fail = (error: StalkError): void => {
+      leave()
+      socket.on('error', () => {}).destroy()
+      reject(error)
+    }
+    const failed = (cause: unknown, problem: string): void => {
+      const text = `cannot connect to ${where}: ${problem}`
+      fail(new StalkError('ERR_STALK_CONNECT', text, { phase: 'setup', cause }))
+    }
+    const giveUp = (): void => fail(givenUp(signal as AbortSignal))
     const refused = (cause: Error): void => failed(cause, cause.message)
     const timer = setTimeout(() => failed(undefined, `no answer within ${timeoutMs} ms`), timeoutMs)
     socket.once('error', refused)
+    signal?.addEventListener('abort', giveUp, { once: true })
     socket.once('connect', () => {
-      clearTimeout(timer)
-      socket.off('error', refused)
+      leave()
       resolve(socket)
     })
   })

@@ -7,8 +7,11 @@ import { DEFAULT_SUITES, SUITES, type Suite, type SuiteName } from './crypto/sui
 import { StalkError } from './errors.ts'
 import type { Role } from './handshake/flight.ts'
 import { Identity } from './identity/identity.ts'
+import { checkNames, count, flag, invalidOption, MAX_MS, milliseconds } from './option-checks.ts'
 import type { OnInvalid, Schema } from './schema.ts'
+import type { Pad } from './stages/cipher.ts'
 import { type Authorize, type Peer, type Policy, policyOf } from './trust/policy.ts'
+import type { Used } from './wire/record.ts'
 
 export interface StalkOptions {
   /**
@@ -38,6 +41,21 @@ export interface StalkOptions {
   handshakeTimeout?: number
   /** How long, after our goodbye, the peer may be silent before we let go, in ms. Default 60,000. */
   closeTimeout?: number
+  /** How long the next part of a large message may take, in ms. Default 30,000. */
+  messageTimeout?: number
+  /**
+   * After how much silence of the peer it is asked for a sign of life, in ms; after as long again without any it
+   * counts as gone. Default: never.
+   */
+  keepAlive?: number
+  /** How long no message may be sent or received before the connection is given up, in ms. Default: for ever. */
+  idleTimeout?: number
+  /** How long the transport may take nothing of what is to be sent, in ms. Default: for ever. */
+  writeTimeout?: number
+  /** When keys are changed: after so many `records`, `bytes` or ms (`time`). Default, and at most: 2^22, 2^36, an hour. */
+  rekeyAfter?: RekeyAfter
+  /** Whether records are made longer, so that their length says less: to the next multiple of `block` bytes. Default `none`. */
+  padding?: Padding
   /** Whether the connection stays open for writing when the peer has said goodbye. Default false, as in net. */
   allowHalfOpen?: boolean
   /** Messages decoded ahead of the reader. Default 256. */
@@ -45,6 +63,14 @@ export interface StalkOptions {
   /** Messages that `write` takes before it answers false. Default 256. */
   writableHighWaterMark?: number
 }
+
+export interface RekeyAfter {
+  records?: number
+  bytes?: number
+  time?: number
+}
+
+export type Padding = 'none' | { block: number }
 
 export interface Config {
   readonly role: Role
@@ -58,6 +84,13 @@ export interface Config {
   readonly onInvalid: OnInvalid
   readonly handshakeTimeoutMs: number
   readonly closeTimeoutMs: number
+  readonly messageTimeoutMs: number
+  readonly keepAliveMs: number | null
+  readonly idleTimeoutMs: number | null
+  readonly writeTimeoutMs: number | null
+  readonly rekeyAfter: Used
+  readonly rekeyAfterMs: number
+  readonly pad: Pad | undefined
   readonly allowHalfOpen: boolean
   readonly readableHighWaterMark: number
   readonly writableHighWaterMark: number
@@ -77,6 +110,12 @@ export const OPTION_NAMES: ReadonlySet<string> = new Set<keyof StalkOptions>([
   'onInvalid',
   'handshakeTimeout',
   'closeTimeout',
+  'messageTimeout',
+  'keepAlive',
+  'idleTimeout',
+  'writeTimeout',
+  'rekeyAfter',
+  'padding',
   'allowHalfOpen',
   'readableHighWaterMark',
   'writableHighWaterMark'
@@ -106,6 +145,12 @@ export function configOf(duplex: Duplex, options: StalkOptions): Config {
       MAX_MS
     ),
     closeTimeoutMs: count('closeTimeout', options.closeTimeout, constants.CLOSE_TIMEOUT_MS, MAX_MS),
+    messageTimeoutMs: count('messageTimeout', options.messageTimeout, constants.MESSAGE_TIMEOUT_MS, MAX_MS),
+    keepAliveMs: milliseconds('keepAlive', options.keepAlive),
+    idleTimeoutMs: milliseconds('idleTimeout', options.idleTimeout),
+    writeTimeoutMs: milliseconds('writeTimeout', options.writeTimeout),
+    ...rekeyAfterOf(options.rekeyAfter),
+    pad: padOf(options.padding),
     allowHalfOpen: flag('allowHalfOpen', options.allowHalfOpen, false),
     readableHighWaterMark: count(
       'readableHighWaterMark',
@@ -122,22 +167,7 @@ export function configOf(duplex: Duplex, options: StalkOptions): Config {
   })
 }
 
-/** The longest that a timer of node's can wait, in ms. */
-const MAX_MS = 2 ** 31 - 1
 const MAX_ITEMS = 2 ** 20
-
-/** Throws ERR_STALK_INVALID_OPTION for what is no object, and for a name that is not in `known`. */
-export function checkNames(options: unknown, known: ReadonlySet<string>): void {
-  if (typeof options !== 'object' || options === null || Array.isArray(options)) {
-    throw invalidOption('options', 'must be an object')
-  }
-  for (const name of Object.keys(options)) {
-    if (!known.has(name)) throw invalidOption(name, `does not exist; there are ${[...known].join(', ')}`)
-  }
-}
-
-export const invalidOption = (name: string, problem: string): StalkError =>
-  new StalkError('ERR_STALK_INVALID_OPTION', `option ${name} ${problem}`, { phase: 'setup' })
 
 function identityOf(identity: unknown = null): Identity | null {
   if (identity === null) return null
@@ -151,17 +181,26 @@ function callback(name: string, value: unknown): Authorize | undefined {
   throw invalidOption(name, 'must be a function')
 }
 
-function flag(name: string, value: unknown, fallback: boolean): boolean {
-  if (value === undefined) return fallback
-  if (typeof value !== 'boolean') throw invalidOption(name, 'must be true or false')
-  return value
+function rekeyAfterOf(limits: RekeyAfter = {}): { rekeyAfter: Used; rekeyAfterMs: number } {
+  checkNames(limits, new Set(['records', 'bytes', 'time']))
+  const { SOFT_LIMIT_RECORDS, SOFT_LIMIT_BYTES, REKEY_AFTER_MS } = constants
+  return {
+    rekeyAfter: {
+      records: count('rekeyAfter.records', limits.records, SOFT_LIMIT_RECORDS, SOFT_LIMIT_RECORDS),
+      bytes: count('rekeyAfter.bytes', limits.bytes, SOFT_LIMIT_BYTES, SOFT_LIMIT_BYTES)
+    },
+    rekeyAfterMs: count('rekeyAfter.time', limits.time, REKEY_AFTER_MS, REKEY_AFTER_MS)
+  }
 }
 
-/** A positive whole number; 0 never means unlimited. */
-export function count(name: string, value: unknown, fallback: number, most: number): number {
-  if (value === undefined) return fallback
-  if (typeof value === 'number' && Number.isInteger(value) && value >= 1 && value <= most) return value
-  throw invalidOption(name, `must be a whole number from 1 to ${most}`)
+function padOf(padding: Padding = 'none'): Pad | undefined {
+  if (padding === 'none') return undefined
+  if (typeof padding !== 'object' || padding === null)
+    throw invalidOption('padding', "must be 'none' or { block }")
+  checkNames(padding, new Set(['block']))
+  const block = count('padding.block', padding.block, null, constants.MAX_INNER_BYTES)
+  if (block === null) throw invalidOption('padding', 'needs the bytes of a block')
+  return least => Math.min(Math.ceil(least / block) * block, constants.MAX_INNER_BYTES)
 }
 
 function suitesOf(names: unknown = DEFAULT_SUITES): Suite[] {

@@ -10,6 +10,7 @@ import type { Connection } from './connection/connection.ts'
 import { endWithReader } from './connection/half-open.ts'
 import { MessageStream } from './connection/message-stream.ts'
 import { type Outcome, unopened } from './connection/outcome.ts'
+import type { FlushOptions, SendOptions } from './connection/waits.ts'
 import { StalkError, transportFailure } from './errors.ts'
 import { Outbound } from './outbound.ts'
 import { Shuttle } from './shuttle.ts'
@@ -70,20 +71,20 @@ export class Wrapped<In = unknown, Out = unknown> extends MessageStream<In> {
   }
 
   /** As a connection's. */
-  async send(message: Out): Promise<void> {
-    if (this.#connection) return this.#connection.send(message)
+  async send(message: Out, options?: SendOptions): Promise<void> {
+    if (this.#connection) return this.#connection.send(message, options)
     this.#checkOpen('send')
     this.#early += 1
     const connection = await this.#opened
     this.#early -= 1
-    return connection.send(message)
+    return connection.send(message, options)
   }
 
   /** As a connection's. */
-  async flush(): Promise<void> {
-    if (this.#connection) return this.#connection.flush()
+  async flush(options?: FlushOptions): Promise<void> {
+    if (this.#connection) return this.#connection.flush(options)
     this.#checkOpen('flush')
-    return (await this.#opened).flush()
+    return (await this.#opened).flush(options)
   }
 
   #checkOpen(what: string): void {

@@ -43,10 +43,12 @@ const ALLOWED: Record<string, string[]> = {
   'trust/': ['identity/'],
   'shuttle.ts': [],
   'security.ts': ['type crypto/', 'type handshake/', 'type identity/'],
-  'pipeline.ts': ['stages/', 'wire/', 'type handshake/', 'type crypto/', 'type schema.ts'],
+  'option-checks.ts': [],
+  'pipeline/': ['stages/', 'wire/', 'type handshake/', 'type crypto/', 'type schema.ts'],
   'connection/': [
-    'pipeline.ts',
+    'pipeline/',
     'wire/',
+    'option-checks.ts',
     'type stages/',
     'type security.ts',
     'type handshake/',
@@ -54,20 +56,38 @@ const ALLOWED: Record<string, string[]> = {
   ],
   'outbound.ts': ['type connection/'],
   'wrapped.ts': ['connection/', 'outbound.ts', 'shuttle.ts'],
-  'options.ts': ['crypto/', 'identity/', 'trust/', 'type handshake/', 'type schema.ts'],
+  'options.ts': [
+    'option-checks.ts',
+    'crypto/',
+    'identity/',
+    'trust/',
+    'type handshake/',
+    'type schema.ts',
+    'type stages/',
+    'type wire/'
+  ],
   'stalk.ts': [
     'connection/',
     'wrapped.ts',
     'options.ts',
+    'option-checks.ts',
     'security.ts',
     'handshake/',
     'crypto/',
     'identity/',
     'type schema.ts'
   ],
-  'standalone.ts': ['stages/', 'wire/', 'crypto/', 'handshake/', 'options.ts'],
-  'listener.ts': ['options.ts', 'type connection/'],
-  'net.ts': ['stalk.ts', 'listener.ts', 'options.ts', 'identity/', 'type connection/', 'type schema.ts'],
+  'standalone.ts': ['stages/', 'wire/', 'crypto/', 'handshake/', 'option-checks.ts'],
+  'listener.ts': ['option-checks.ts', 'type connection/'],
+  'net.ts': [
+    'stalk.ts',
+    'listener.ts',
+    'options.ts',
+    'option-checks.ts',
+    'identity/',
+    'type connection/',
+    'type schema.ts'
+  ],
   'cli/': ['index.ts']
 }
 

@@ -27,6 +27,13 @@ t.test('the defaults, frozen', async t => {
     onInvalid: 'error',
     handshakeTimeoutMs: 10_000,
     closeTimeoutMs: 60_000,
+    messageTimeoutMs: 30_000,
+    keepAliveMs: null,
+    idleTimeoutMs: null,
+    writeTimeoutMs: null,
+    rekeyAfter: { records: 2 ** 22, bytes: 2 ** 36 },
+    rekeyAfterMs: 3_600_000,
+    pad: undefined,
     allowHalfOpen: false,
     readableHighWaterMark: 256,
     writableHighWaterMark: 256
@@ -55,7 +62,7 @@ t.test('a name that does not exist is refused with those that do', async t => {
     () => config({ Identity: alice }),
     refused(`option Identity does not exist; there are ${[...OPTION_NAMES].join(', ')}`)
   )
-  t.throws(() => config({ keepAlive: 5 }), refused(/^option keepAlive does not exist/))
+  t.throws(() => config({ keepalive: 5 }), refused(/^option keepalive does not exist/))
   for (const options of [null, [], 'role', 7]) {
     t.throws(
       () => configOf(duplex, options as unknown as StalkOptions),
@@ -69,6 +76,10 @@ t.test('each number has its range, and 0 never means unlimited', async t => {
     maxMessage: 2 ** 32 - 1,
     handshakeTimeout: 2 ** 31 - 1,
     closeTimeout: 2 ** 31 - 1,
+    messageTimeout: 2 ** 31 - 1,
+    keepAlive: 2 ** 31 - 1,
+    idleTimeout: 2 ** 31 - 1,
+    writeTimeout: 2 ** 31 - 1,
     readableHighWaterMark: 2 ** 20,
     writableHighWaterMark: 2 ** 20
   }
@@ -82,6 +93,40 @@ t.test('each number has its range, and 0 never means unlimited', async t => {
       )
     }
   }
+})
+
+t.test('rekeyAfter: never later than the protocol recommends', async t => {
+  t.match(config({ rekeyAfter: { records: 5 } }), { rekeyAfter: { records: 5, bytes: 2 ** 36 } })
+  t.match(config({ rekeyAfter: { bytes: 7, time: 9 } }), {
+    rekeyAfter: { records: 2 ** 22, bytes: 7 },
+    rekeyAfterMs: 9
+  })
+  for (const [name, most] of Object.entries({ records: 2 ** 22, bytes: 2 ** 36, time: 3_600_000 })) {
+    for (const value of [0, most + 1, 1.5, '1', null]) {
+      t.throws(
+        () => config({ rekeyAfter: { [name]: value } }),
+        refused(`option rekeyAfter.${name} must be a whole number from 1 to ${most}`)
+      )
+    }
+  }
+  t.throws(() => config({ rekeyAfter: { messages: 1 } }), refused(/^option messages does not exist/))
+  t.throws(() => config({ rekeyAfter: 5 }), refused('option options must be an object'))
+})
+
+t.test('padding: none, or to the next multiple of a block, and never above what a record holds', async t => {
+  t.equal(config({ padding: 'none' }).pad, undefined)
+  const { pad } = config({ padding: { block: 1_000 } })
+  t.same(
+    [1, 999, 1_000, 1_001, 65_536].map(least => pad?.(least)),
+    [1_000, 1_000, 1_000, 2_000, 65_536]
+  )
+  t.throws(() => config({ padding: 'some' }), refused("option padding must be 'none' or { block }"))
+  t.throws(() => config({ padding: null }), refused("option padding must be 'none' or { block }"))
+  t.throws(() => config({ padding: {} }), refused('option padding needs the bytes of a block'))
+  t.throws(
+    () => config({ padding: { block: 65_537 } }),
+    refused(/^option padding.block must be a whole number/)
+  )
 })
 
 t.test('each flag is true or false, and nothing like it', async t => {

@@ -3,26 +3,29 @@
 // what arrives comes from the pipeline, and parting.ts lets go of the transport.
 
 import type { Duplex } from 'node:stream'
-import { MAX_EXPORT_BYTES } from '../constants.ts'
-import { ALERT, alertError, alertFor, type Phase, StalkError } from '../errors.ts'
+import { ALERT, alertFor, type Phase, StalkError } from '../errors.ts'
 import type { Session } from '../handshake/handshake.ts'
-import type { Identity } from '../identity/identity.ts'
-import { Pipeline, type PipelineConfig } from '../pipeline.ts'
-import type { Security } from '../security.ts'
-import { closeRecord, decodeControl, finalPong } from '../wire/control.ts'
+import { Pipeline, type PipelineConfig } from '../pipeline/pipeline.ts'
 import type { Frame } from '../wire/frame.ts'
-import { Goodbyes } from './goodbyes.ts'
+import type { Arrived } from '../wire/message.ts'
+import type { Inner } from '../wire/record.ts'
+import { Controls } from './controls.ts'
+import type { Counters } from './counters.ts'
 import { endWithReader } from './half-open.ts'
 import { Inbox } from './inbox.ts'
-import { MessageStream } from './message-stream.ts'
-import { Envelope, FlushRequest, Outbox } from './outbox.ts'
+import { Deadline, Liveness, type LivenessLimits } from './liveness.ts'
+import { Outbox } from './outbox.ts'
 import { kindOf, type Outcome } from './outcome.ts'
 import { AFTER_ERROR, AFTER_GOODBYE, partFrom } from './parting.ts'
+import type { Secured } from './secure-stream.ts'
+import { SendingStream, unacknowledged } from './sending-stream.ts'
 
 /** What stalk.ts makes of the options. */
-export interface Plan extends PipelineConfig {
+export interface Plan extends PipelineConfig, LivenessLimits {
   readonly handshakeTimeoutMs: number
   readonly closeTimeoutMs: number
+  /** How long a key serves. */
+  readonly rekeyAfterMs: number
   readonly allowHalfOpen: boolean
   readonly readableHighWaterMark: number
   readonly writableHighWaterMark: number
@@ -30,20 +33,10 @@ export interface Plan extends PipelineConfig {
   secured(session: Session): Secured
 }
 
-export interface Secured {
-  readonly security: Security
-  /** Who we have shown ourselves to be. */
-  readonly identity: Identity | null
-  /** The key that the peer has proved, whether or not anybody asked for it. */
-  readonly claimedPeerIdentity: Identity | null
-}
-
 type Done = (error?: Error | null) => void
 
 /** What `stalk()` and `connect()` give and `listener()` hands out. Made by them only. */
-export class Connection<In = unknown, Out = unknown> extends MessageStream<In> {
-  /** The duplex underneath. */
-  readonly socket: Duplex
+export class Connection<In = unknown, Out = unknown> extends SendingStream<In, Out> {
   /** Fulfilled when keys are agreed and both ends have accepted each other; rejected with why not. */
   readonly ready: Promise<void>
   /** How it ended. Fulfilled in every case, last of all. */
@@ -52,40 +45,40 @@ export class Connection<In = unknown, Out = unknown> extends MessageStream<In> {
   readonly #plan: Plan
   readonly #pipeline: Pipeline
   readonly #inbox = new Inbox()
-  readonly #outbox: Outbox
-  readonly #goodbyes = new Goodbyes()
-  readonly #flushes = new Set<Settle>()
+  protected override readonly outbox: Outbox
+  protected override readonly controls: Controls
+  readonly #liveness: Liveness
   #settleReady: Settle = { resolve() {}, reject() {} }
   #outcome: Outcome | null = null
-  #endedBy: Error | null = null
+  protected override endedBy: Error | null = null
   #parted: Promise<void> | null = null
   #afterword: StalkError | null = null
-  #timer: NodeJS.Timeout | undefined
-
-  #session: Session | null = null
-  #secured: Secured | null = null
-  #address: { readonly host: string | undefined; readonly port: number | undefined } | null = null
-  #whenSecure: (() => void)[] = []
+  readonly #handshakeDeadline: Deadline
+  readonly #closeDeadline: Deadline
+  readonly #keyAge: Deadline
 
   constructor(transport: Duplex, plan: Plan) {
     const { readableHighWaterMark, writableHighWaterMark } = plan
-    super({ objectMode: true, readableHighWaterMark, writableHighWaterMark }, plan.closeTimeoutMs)
-    this.socket = transport
+    super(transport, { readableHighWaterMark, writableHighWaterMark }, plan.closeTimeoutMs)
     this.#plan = plan
     this.#pipeline = new Pipeline(transport, plan, {
       agreed: session => this.#onAgreed(session),
-      messages: messages => this.#onMessages(messages),
+      messages: arrived => this.#onMessages(arrived),
       invalid: (error, message) => {
         this.#inbox.leaveOut()
         process.nextTick(() => this.#onMessageError('left out', error, message))
       },
       control: frame => this.#onControl(frame),
-      sealed: messages => this.#outbox.sealed(messages),
+      sealed: inner => this.#onSealed(inner),
+      heard: () => this.#onHeard(),
+      part: more => this.#liveness.part(more),
+      written: (waiting, taken) => this.#liveness.written(waiting, taken),
+      keyDue: () => this.#renewKeys(),
       gone: fault => this.#onGone(fault),
       fault: error => this.#fail(this.#inPhase(error)),
       ended: () => this.#onEnded()
     })
-    this.#outbox = new Outbox(
+    this.outbox = new Outbox(
       {
         idle: () => this.#pipeline.idle,
         write: batch => this.#pipeline.write(batch),
@@ -94,6 +87,21 @@ export class Connection<In = unknown, Out = unknown> extends MessageStream<In> {
       },
       () => this.writableLength > 1 && this.writableCorked === 0
     )
+    this.controls = new Controls({
+      send: record => this.#pipeline.control(record),
+      updateKeys: () => this.#pipeline.updateKeys(),
+      received: () => this.#inbox.arrived,
+      sent: () => this.outbox.sent
+    })
+    this.#liveness = new Liveness(plan, {
+      ping: () => this.controls.ping(),
+      fail: error => this.#fail(error),
+      holding: () => this.#inbox.full,
+      busy: () => this.unread > 0 || this.writableLength > 0
+    })
+    this.#handshakeDeadline = new Deadline(plan.handshakeTimeoutMs, ms => this.#onHandshakeTimeout(ms), true)
+    this.#closeDeadline = new Deadline(plan.closeTimeoutMs, ms => this.#onCloseTimeout(ms), true)
+    this.#keyAge = new Deadline(plan.rekeyAfterMs, () => this.#renewKeys())
     this.ready = new Promise((resolve, reject) => {
       this.#settleReady = { resolve, reject }
     })
@@ -105,118 +113,18 @@ export class Connection<In = unknown, Out = unknown> extends MessageStream<In> {
     process.nextTick(() => this.#start())
   }
 
-  // --- who talks to whom -------------------------------------------------------------------------------
-
-  /** The peer's address, where the transport has one. */
-  get host(): string | undefined {
-    return this.#address?.host ?? (this.socket as { remoteAddress?: string }).remoteAddress
-  }
-
-  /** The peer's port, where the transport has one. */
-  get port(): number | undefined {
-    return this.#address?.port ?? (this.socket as { remotePort?: number }).remotePort
-  }
-
-  /** Who we have shown ourselves to be; null before `secure` and if we are anonymous. */
-  get identity(): Identity | null {
-    return this.#secured?.identity ?? null
-  }
-
-  /** Who the peer is, if it is authenticated; else null. */
-  get peerIdentity(): Identity | null {
-    return this.security?.peerIdentity ?? null
-  }
-
-  /** The key that the peer has proved to hold, whether or not anybody vouches for it. */
-  get claimedPeerIdentity(): Identity | null {
-    return this.#secured?.claimedPeerIdentity ?? null
-  }
-
-  /** The cipher suite's name; null before `secure`. */
-  get cipher(): string | null {
-    return this.security?.suite ?? null
-  }
-
-  /** What both ends know of each other; null before `secure`. Frozen. */
-  get security(): Security | null {
-    return this.#secured?.security ?? null
-  }
-
-  /**
-   * `length` bytes, 1 to 8,160, that both ends of this connection can compute and nobody else (RFC 8446, section
-   * 7.5). Throws ERR_STALK_NOT_READY before `secure`, ERR_STALK_INVALID_OPTION for another length.
-   */
-  exportKeyingMaterial(label: string, context: string | Uint8Array, length: number): Buffer {
-    if (!this.#session) throw new StalkError('ERR_STALK_NOT_READY', 'no keys are agreed yet; wait for ready')
-    if (typeof label !== 'string' || (typeof context !== 'string' && !(context instanceof Uint8Array))) {
-      throw new StalkError('ERR_STALK_INVALID_OPTION', 'label must be a string, context a string or bytes')
-    }
-    if (!Number.isInteger(length) || length < 1 || length > MAX_EXPORT_BYTES) {
-      throw new StalkError('ERR_STALK_INVALID_OPTION', `length must be from 1 to ${MAX_EXPORT_BYTES} bytes`)
-    }
-    return this.#session.exporter.export(Buffer.from(label), Buffer.from(context as string), length)
+  /** What was said so far, in both directions. */
+  get counters(): Counters {
+    const { inbound, outbound } = this.#pipeline.counts
+    return Object.freeze({
+      inbound: Object.freeze({ ...inbound, messages: this.#inbox.arrived }),
+      outbound: Object.freeze({ ...outbound, messages: this.outbox.sent }),
+      acknowledged: this.controls.acknowledgements.received,
+      roundTrip: this.controls.roundTripMs
+    })
   }
 
   // --- sending -----------------------------------------------------------------------------------------
-
-  /**
-   * Sends a message. Fulfilled when it is encoded and on its way; until then it must not be changed.
-   * Rejects with ERR_STALK_VALUE_UNSUPPORTED or ERR_STALK_MESSAGE_TOO_LARGE, which leave the connection as it
-   * was, with ERR_STALK_NOT_WRITABLE after `end`, and otherwise with what ended the connection.
-   */
-  send(message: Out): Promise<void> {
-    if (!this.writable) return Promise.reject(this.#notWritable('send'))
-    return new Promise((resolve, reject) => {
-      this.#post(new Envelope(message, false), error => (error ? reject(this.#endedBy ?? error) : resolve()))
-    })
-  }
-
-  /**
-   * Fulfilled when everything written so far was handed to the transport. Rejects with what ended the connection
-   * before that.
-   */
-  flush(): Promise<void> {
-    if (this.writableFinished) return Promise.resolve()
-    if (this.destroyed) return Promise.reject(this.#notWritable('flush'))
-    if (this.failure.error) return Promise.reject(this.failure.error)
-    return new Promise((resolve, reject) => {
-      const flush = { resolve, reject }
-      this.#flushes.add(flush)
-      const flushed = (): void => {
-        this.#flushes.delete(flush)
-        resolve()
-      }
-      if (this.writableEnded) return void this.once('finish', flushed)
-      this.#outbox.flushRequested()
-      super.write(new FlushRequest(flushed))
-    })
-  }
-
-  #notWritable(what: string): StalkError {
-    const why = this.errored ? `: ${this.errored.message}` : ''
-    const text = `cannot ${what}: the connection ${this.destroyed ? 'is closed' : 'was ended'}${why}`
-    return new StalkError('ERR_STALK_NOT_WRITABLE', text, { cause: this.errored ?? undefined })
-  }
-
-  /** As any Writable's; the callback is given what kept the message from leaving. */
-  override write(message: unknown, encoding?: BufferEncoding | Done, done?: Done): boolean {
-    const callback = typeof encoding === 'function' ? encoding : done
-    if (!callback || message === null) return super.write(message, callback)
-    return this.#post(new Envelope(message, true), callback)
-  }
-
-  #post(envelope: Envelope, done: Done): boolean {
-    return super.write(envelope, error => done(error ?? this.#endedBy ?? envelope.refusal))
-  }
-
-  override _write(content: unknown, _encoding: BufferEncoding, done: Done): void {
-    this.#outbox.take(content, done)
-  }
-
-  override _writev(chunks: { chunk: unknown }[], done: Done): void {
-    const contents = chunks.map(({ chunk }) => chunk)
-    this.#outbox.takeAll(contents, done)
-  }
 
   #onMessageError(what: string, error: StalkError, message: unknown): void {
     if (this.emit('messageError', error, message)) return
@@ -226,11 +134,24 @@ export class Connection<In = unknown, Out = unknown> extends MessageStream<In> {
     })
   }
 
+  #onSealed(inner: Inner): void {
+    const { messages = 0 } = inner
+    this.outbox.sealed(messages)
+    this.controls.sealed(inner)
+    if (messages > 0) this.#liveness.active()
+  }
+
+  /** A key has done enough, or is old enough. */
+  #renewKeys(): void {
+    if (this.endedBy || this.controls.goodbyes.said || this.controls.rekeying) return
+    this.controls.updateKeys()
+  }
+
   override _final(done: Done): void {
-    this.#afterSecure(() => {
-      if (this.#endedBy) return // it will not be said; destroying the connection is what ends this
-      this.#goodbyes.say()
-      this.#pipeline.control(closeRecord(this.#inbox.arrived))
+    this.whenSecure(() => {
+      if (this.endedBy) return // it will not be said; destroying the connection is what ends this
+      this.controls.sayGoodbye()
+      this.#liveness.closing()
       this.#pipeline.flushed(() => {
         this.#awaitGoodbye()
         done()
@@ -240,52 +161,64 @@ export class Connection<In = unknown, Out = unknown> extends MessageStream<In> {
 
   // --- receiving ---------------------------------------------------------------------------------------
 
+  /** What has arrived and was not read. */
+  protected override get unread(): number {
+    return this.readableLength + this.#inbox.waiting
+  }
+
   override _read(): void {
-    if (this.#inbox.empty(message => this.push(message))) this.#pipeline.resume()
+    this.#liveness.active()
+    const emptied = this.#inbox.empty(message => this.push(message))
+    this.failure.onRead()
+    if (!this.#inbox.full) this.#pipeline.resume()
+    if (emptied && this.controls.goodbyes.heard) this.push(null)
   }
 
   // On a tick of its own: what a reader's handler throws is to reach the process, and pipes above would catch it.
-  #onMessages(messages: unknown[]): void {
-    this.#timer?.refresh()
-    this.#inbox.fill(messages)
+  #onMessages(arrived: Arrived): void {
+    this.#liveness.active()
+    this.#inbox.fill(arrived)
+    if (this.#inbox.full) this.#pipeline.pause()
     process.nextTick(() => {
-      if (!this.destroyed) this._read()
+      if (!this.destroyed && this.readableLength < this.readableHighWaterMark) this._read()
     })
   }
 
+  #onHeard(): void {
+    this.#liveness.heard()
+    this.#closeDeadline.refresh()
+  }
+
   #onControl(frame: Frame): void {
-    this.#timer?.refresh()
     try {
-      const control = decodeControl(frame)
-      if (control.name === 'alert') throw alertError(control.code, this.#phase)
-      if (control.name === 'close') this.#onGoodbye(control.received)
-      else this.#goodbyes.hearLastWord(control.received, this.#outbox.sent)
+      const control = this.controls.hear(frame)
+      if (control.name === 'close') this.#onGoodbye()
+      if (control.name === 'keyUpdate') this.#keyAge.refresh()
     } catch (error) {
-      this.#fail(error as StalkError)
+      this.#fail(this.#inPhase(error as StalkError))
     }
   }
 
-  #onGoodbye(received: number): void {
-    this.#goodbyes.hear(received, this.#outbox.sent)
-    this.#stopTimer()
-    if (this.#goodbyes.said) this.#pipeline.control(finalPong(this.#inbox.arrived))
+  #onGoodbye(): void {
+    this.#closeDeadline.stop()
+    if (this.#inbox.waiting > 0) return // it comes behind them
     this.push(null)
     this.read(0) // where nobody reads and nothing is left to read, that is the end all the same
   }
 
   #onEnded(): void {
-    if (this.#goodbyes.heard && this.#goodbyes.said) return
+    if (this.controls.goodbyes.heard && this.controls.goodbyes.said) return
     // The peer waits for us no more. It has missed nothing if it has got all that we had to say.
-    const unsent = this.#outbox.waiting(this.writableLength) + this.#outbox.unsealed
-    const missed = unsent > 0 || this.#outbox.sent > (this.#goodbyes.acknowledged ?? 0)
-    if (this.#goodbyes.heard && this.socket.writable && !missed) return void this.end()
+    const unsent = this.outbox.waiting(this.writableLength) + this.outbox.unsealed
+    const missed = unsent > 0 || this.outbox.sent > (this.controls.acknowledgements.received ?? 0)
+    if (this.controls.goodbyes.heard && this.socket.writable && !missed) return void this.end()
     this.#fail(this.#truncated())
   }
 
   #truncated(): StalkError {
-    const text = this.#goodbyes.heard
+    const text = this.controls.goodbyes.heard
       ? 'the transport ended before our goodbye: the peer did not wait for what we still had to say'
-      : this.#session
+      : this.session
         ? 'the transport ended without a goodbye: what the peer still had to say is lost'
         : 'the transport ended before the handshake was complete'
     return new StalkError('ERR_STALK_TRUNCATED', text, { phase: this.#phase })
@@ -295,14 +228,14 @@ export class Connection<In = unknown, Out = unknown> extends MessageStream<In> {
 
   #start(): void {
     if (this.destroyed) return
-    const ms = this.#plan.handshakeTimeoutMs
-    this.#timer = setTimeout(() => this.#onHandshakeTimeout(ms), ms)
+    this.#handshakeDeadline.start()
     this.#pipeline.start()
   }
 
-  #stopTimer(): void {
-    clearTimeout(this.#timer)
-    this.#timer = undefined
+  #stopTimers(): void {
+    for (const deadline of [this.#handshakeDeadline, this.#closeDeadline, this.#keyAge]) deadline.stop()
+    this.#liveness.stop()
+    this.controls.close()
   }
 
   #onHandshakeTimeout(ms: number): void {
@@ -311,27 +244,22 @@ export class Connection<In = unknown, Out = unknown> extends MessageStream<In> {
   }
 
   #onAgreed(session: Session): void {
-    this.#stopTimer()
-    this.#session = session
-    this.#address = { host: this.host, port: this.port } // a socket forgets it when it closes
-    this.#secured = this.#plan.secured(session)
+    this.#handshakeDeadline.stop()
+    this.#liveness.start()
+    this.#keyAge.start()
+    this.introduce(session, this.#plan.secured(session))
     // On the next tick, still before the first message: what listeners do is not to happen inside the handshake.
     process.nextTick(() => {
       if (this.destroyed) return
       this.emit('secure')
       this.#settleReady.resolve()
-      for (const action of this.#whenSecure.splice(0)) action()
+      this.secured()
     })
   }
 
-  #afterSecure(action: () => void): void {
-    if (this.#session) action()
-    else this.#whenSecure.push(action)
-  }
-
   get #phase(): Phase {
-    if (!this.#session) return 'handshake'
-    return this.#goodbyes.said || this.#goodbyes.heard ? 'closing' : 'open'
+    if (!this.session) return 'handshake'
+    return this.controls.goodbyes.said || this.controls.goodbyes.heard ? 'closing' : 'open'
   }
 
   /** The codecs do not know how far a connection has come. */
@@ -343,18 +271,18 @@ export class Connection<In = unknown, Out = unknown> extends MessageStream<In> {
 
   /** Once our goodbye is out, silence of the peer has a limit; a reader of ours that is slow has none. */
   #awaitGoodbye(): void {
-    if (this.#goodbyes.heard || this.#endedBy) return
-    const ms = this.#plan.closeTimeoutMs
-    this.#timer = setTimeout(() => {
-      if (this.readableLength > 0) return this.#awaitGoodbye()
-      const text = `the peer did not say goodbye within ${ms} ms of ours`
-      this.destroy(new StalkError('ERR_STALK_CLOSE_TIMEOUT', text, { phase: 'closing' }))
-    }, ms)
+    if (!this.controls.goodbyes.heard && !this.endedBy) this.#closeDeadline.start()
+  }
+
+  #onCloseTimeout(ms: number): void {
+    if (this.unread > 0) return this.#awaitGoodbye()
+    const text = `the peer did not say goodbye within ${ms} ms of ours`
+    this.destroy(new StalkError('ERR_STALK_CLOSE_TIMEOUT', text, { phase: 'closing' }))
   }
 
   /** The transport is gone, though what it brought is still on its way to the reader. */
   #onGone(fault: StalkError | null): void {
-    if (!this.#session || this.writableFinished || this.#endedBy) return
+    if (!this.session || this.writableFinished || this.endedBy) return
     const error = fault ? this.#inPhase(fault) : this.#truncated()
     this.#stopWriting(error)
     this.failure.announce(error)
@@ -363,7 +291,7 @@ export class Connection<In = unknown, Out = unknown> extends MessageStream<In> {
   /** Ends it once all that came before has been read. */
   #fail(error: StalkError): void {
     if (this.destroyed) return this.#onAfterword(error)
-    this.#stopTimer()
+    this.#stopTimers()
     this.#stopWriting(error)
     this.#parted ??= this.#part(error)
     this.failure.settle(error)
@@ -371,40 +299,43 @@ export class Connection<In = unknown, Out = unknown> extends MessageStream<In> {
 
   /** The peer finds fault with what we said after its goodbye, or does not keep to the protocol to the end. */
   #onAfterword(error: StalkError): void {
-    const both = this.#goodbyes.said && this.#goodbyes.heard
+    const both = this.controls.goodbyes.said && this.controls.goodbyes.heard
     if (both && error.fault !== 'transport') this.#afterword ??= error
   }
 
   /** Nothing leaves from now on, and whoever waits for it is told. */
   #stopWriting(error: Error): void {
-    this.#endedBy ??= error
+    this.endedBy ??= error
     this.#settleReady.reject(error)
-    this.#outbox.close()
-    this.#rejectFlushes(error)
+    this.outbox.close()
+    this.waits.fail(error)
   }
 
-  #rejectFlushes(error: Error): void {
-    for (const flush of this.#flushes) flush.reject(error)
-    this.#flushes.clear()
+  /** Says goodbye, reads on without keeping anything, and waits until it is over. */
+  override async [Symbol.asyncDispose](): Promise<void> {
+    if (!this.writableEnded && !this.destroyed) this.end()
+    this.resume()
+    await this.outcome
   }
 
   override _destroy(given: Error | null, done: Done): void {
-    this.#stopTimer()
+    this.#stopTimers()
     this.failure.over()
-    const waiting = this.#outbox.waiting(this.writableLength)
-    const unread = this.readableLength + this.#inbox.waiting
+    const waiting = this.outbox.waiting(this.writableLength)
+    const unread = this.unread
     // Finished: our goodbye was not only said but taken by the transport.
-    const clean = given === null && this.writableFinished && this.#goodbyes.heard
+    const clean = given === null && this.writableFinished && this.controls.goodbyes.heard
     const error = this.failure.error ?? given ?? (clean ? null : aborted(this.#phase))
-    this.#endedBy = error ?? new StalkError('ERR_STALK_NOT_WRITABLE', 'the connection is closed')
-    this.#settleReady.reject(this.#endedBy)
-    this.#outbox.close(this.#endedBy)
-    this.#rejectFlushes(this.#endedBy)
+    this.endedBy = error ?? new StalkError('ERR_STALK_NOT_WRITABLE', 'the connection is closed')
+    this.#settleReady.reject(this.endedBy)
+    this.outbox.close(this.endedBy)
+    if (error) this.waits.fail(error) // in the other case the last count is still to come
     this.#parted ??= this.#part(error)
     void this.#parted.then(() => {
       this.#pipeline.destroy()
+      this.waits.fail(unacknowledged())
       const late = error === null ? this.#afterword : null
-      this.#outcome = this.#outcomeOf(error ?? late, waiting + this.#outbox.unsealed, unread)
+      this.#outcome = this.#outcomeOf(error ?? late, waiting + this.outbox.unsealed, unread)
       done(given ?? late)
     })
   }
@@ -428,8 +359,8 @@ export class Connection<In = unknown, Out = unknown> extends MessageStream<In> {
       kind,
       ...(error instanceof StalkError && { code: error.code }),
       reason: error?.message ?? 'both ends said goodbye',
-      sent: this.#outbox.sent,
-      acknowledged: kind === 'rejected' ? 0 : this.#goodbyes.acknowledged,
+      sent: this.outbox.sent,
+      acknowledged: kind === 'rejected' ? 0 : this.controls.acknowledgements.received,
       received: this.#inbox.arrived - unread,
       unsent
     })

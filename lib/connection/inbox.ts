@@ -1,9 +1,14 @@
-// The inbox: messages that arrived together and were not given to the reader yet. Knows how many came, and gives
-// them away one by one; knows no stream and no wire.
+// The inbox: messages that have arrived and were not given to the reader yet. Knows how many there are, how many
+// bytes they had on the way, and when that is enough; knows no stream and no wire.
+
+import { INBOX_BYTES } from '../constants.ts'
+import type { Arrived } from '../wire/message.ts'
 
 export class Inbox {
-  #messages: readonly unknown[] = []
+  #batches: Arrived[] = []
   #at = 0
+  #bytes = 0
+  #waiting = 0
   #arrived = 0
 
   /** Messages that have arrived so far, left out ones included. */
@@ -13,14 +18,19 @@ export class Inbox {
 
   /** How many of them wait here. */
   get waiting(): number {
-    return this.#messages.length - this.#at
+    return this.#waiting
   }
 
-  /** Takes the next messages; the last ones must all be given away. */
-  fill(messages: readonly unknown[]): void {
-    this.#arrived += messages.length
-    this.#messages = messages
-    this.#at = 0
+  /** Whether so much waits that no more should be brought. */
+  get full(): boolean {
+    return this.#bytes > INBOX_BYTES
+  }
+
+  fill(arrived: Arrived): void {
+    this.#arrived += arrived.messages.length
+    this.#waiting += arrived.messages.length
+    this.#bytes += arrived.bytes
+    this.#batches.push(arrived)
   }
 
   /** A message has arrived and is not for the reader. */
@@ -30,13 +40,17 @@ export class Inbox {
 
   /** Gives messages away while `take` wants more; whether it took all and still wants more. */
   empty(take: (message: unknown) => boolean): boolean {
-    while (this.#at < this.#messages.length) {
-      const message = this.#messages[this.#at]
-      this.#at += 1
-      if (!take(message)) return false
+    for (let batch = this.#batches[0]; batch; batch = this.#batches[0]) {
+      while (this.#at < batch.messages.length) {
+        const message = batch.messages[this.#at]
+        this.#at += 1
+        this.#waiting -= 1
+        if (!take(message)) return false
+      }
+      this.#batches.shift()
+      this.#at = 0
+      this.#bytes -= batch.bytes
     }
-    this.#messages = []
-    this.#at = 0
     return true
   }
 }

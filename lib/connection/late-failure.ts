@@ -2,7 +2,8 @@
 // knows nothing of what failed.
 
 interface Holder {
-  readonly readableLength: number
+  /** What was not read yet. */
+  unread(): number
   destroy(error: Error): unknown
 }
 
@@ -40,7 +41,7 @@ export class LateFailure {
     if (this.#nothingMore || this.#over) return
     this.#error = error
     this.#nothingMore = true
-    if (this.#stream.readableLength === 0) this.#stream.destroy(error)
+    if (this.#stream.unread() === 0) this.#stream.destroy(error)
     else this.#wait()
   }
 
@@ -49,7 +50,7 @@ export class LateFailure {
     const error = this.#error
     if (!error) return
     this.#timer?.refresh()
-    if (!this.#nothingMore || this.#stream.readableLength > 0) return
+    if (!this.#nothingMore || this.#stream.unread() > 0) return
     process.nextTick(() => this.#stream.destroy(error))
   }
 

@@ -33,13 +33,19 @@ export class MessageStream<In> extends Duplex {
   constructor(options: DuplexOptions, patienceMs: number) {
     // Not autoDestroy: with it, a loop over the messages that comes to its end takes the unsent answers with it.
     super({ ...options, allowHalfOpen: true, autoDestroy: false })
-    this.#failure = new LateFailure(this, patienceMs)
+    const holder = { unread: () => this.unread, destroy: (error: Error) => this.destroy(error) }
+    this.#failure = new LateFailure(holder, patienceMs)
     this.on('end', () => this.#onHalfEnded()).on('finish', () => this.#onHalfEnded())
     this.on(errorMonitor, error => this.destroy(error)) // a misuse that node reports without destroying
   }
 
   protected get failure(): LateFailure {
     return this.#failure
+  }
+
+  /** How much is there that was not read. */
+  protected get unread(): number {
+    return this.readableLength
   }
 
   /** The loops over the messages. */

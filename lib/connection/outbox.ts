@@ -8,6 +8,10 @@ import type { Batch } from '../stages/serializer.ts'
 /** A message whose caller looks here when it is called back, to learn whether it could be carried. */
 export class Envelope {
   readonly message: unknown
+  /** Whether the encoder has it. */
+  taken = false
+  /** Whether its sender does not want it sent any more. */
+  withdrawn = false
   /** Whether there is an event for it all the same. */
   readonly announced: boolean
   refusal: StalkError | null = null
@@ -16,7 +20,37 @@ export class Envelope {
     this.message = message
     this.announced = announced
   }
+
+  /** It is not sent; false if that is too late. */
+  withdraw(): boolean {
+    if (!this.taken) this.withdrawn = true
+    return this.withdrawn
+  }
 }
+
+/** What the encoder asks for one by one, when their turn has come. */
+class Contents {
+  readonly #contents: readonly unknown[]
+
+  constructor(contents: readonly unknown[]) {
+    this.#contents = contents
+  }
+
+  get length(): number {
+    return this.#contents.length
+  }
+
+  at(index: number): unknown {
+    const content = this.#contents[index]
+    if (!(content instanceof Envelope)) return content
+    if (content.withdrawn) return WITHDRAWN
+    content.taken = true
+    return content.message
+  }
+}
+
+/** In the place of a message that was withdrawn. It can't be encoded, and is left out for that. */
+const WITHDRAWN = Symbol('a message that was withdrawn')
 
 /** Stands in the queue of writes behind everything that is to be flushed. */
 export class FlushRequest {
@@ -121,7 +155,7 @@ export class Outbox {
     this.#inFlight = { items, done }
     if (this.#over) return process.nextTick(() => this.#settle())
     this.#outlet.write({
-      messages: messages.map(content => (content instanceof Envelope ? content.message : content)),
+      messages: new Contents(messages),
       refused: (index, error) => this.#refuse(messages[index], error),
       encoded: () => this.#encoded(requests)
     })

@@ -33,7 +33,11 @@ const BY_CODE: Partial<Record<ErrorCode, OutcomeKind>> = {
   ERR_STALK_PEER_TIMEOUT: 'timeout',
   ERR_STALK_PEER_BUSY: 'rejected',
   ERR_STALK_HANDSHAKE_TIMEOUT: 'timeout',
-  ERR_STALK_CLOSE_TIMEOUT: 'timeout'
+  ERR_STALK_CLOSE_TIMEOUT: 'timeout',
+  ERR_STALK_PEER_SILENT: 'timeout',
+  ERR_STALK_WRITE_TIMEOUT: 'timeout',
+  ERR_STALK_IDLE_TIMEOUT: 'timeout',
+  ERR_STALK_MESSAGE_TIMEOUT: 'timeout'
 }
 
 const BY_FAULT = {

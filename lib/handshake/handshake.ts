@@ -14,6 +14,7 @@ import type { Inner, Opener, Outbound } from '../wire/record.ts'
 import type { Role, Verified, Verify } from './flight.ts'
 import type { VERSION } from './messages.ts'
 import type { Exporter } from './schedule.ts'
+import type { Traffic } from './traffic.ts'
 
 export interface HandshakeConfig {
   /** The application protocol's name in UTF-8, at most 64 bytes; empty if it has none. */
@@ -42,6 +43,8 @@ export interface Session {
   /** The largest message that the peer takes, in bytes. */
   readonly peerMaxMessageBytes: number
   readonly exporter: Exporter
+  /** What seals and opens from here on. */
+  readonly traffic: { readonly inbound: Traffic; readonly outbound: Traffic }
   /** What it rests on. */
   readonly proof: Verified
 }

@@ -39,6 +39,7 @@ import {
   WANT
 } from './messages.ts'
 import { HandshakeSecrets, trafficKeys } from './schedule.ts'
+import { Traffic } from './traffic.ts'
 import { prologueOf, Transcript } from './transcript.ts'
 
 const MAY_GREET = {
@@ -86,12 +87,13 @@ export function* initiator(config: HandshakeConfig): Half {
   const signature = self && (yield* sign(signatureInput('initiator', transcript.hash)))
   const m4 = completeFlight('initiator', identity, signature, transcript, secrets.traffic.initiator)
   const { traffic, exporter } = secrets.application(transcript.hash, proof)
-  const opener = new Opener(TYPE.sealedApplication, suite, trafficKeys(traffic.responder, suite))
-  const key = new Sealer(TYPE.sealedApplication, suite, trafficKeys(traffic.initiator, suite))
+  const inbound = new Traffic(suite, traffic.responder)
+  const outbound = new Traffic(suite, traffic.initiator)
+  const opener = inbound.opener()
 
   // M5; until it comes, an alert may come instead, still under the handshake's keys
   const actions = {
-    send: [m4, { key }],
+    send: [m4, { key: outbound.sealer() }],
     openers: [alertOpener, opener],
     writable: { maxMessageBytes: responder.maxMessageBytes }
   }
@@ -108,6 +110,7 @@ export function* initiator(config: HandshakeConfig): Half {
         self,
         peerMaxMessageBytes,
         exporter,
+        traffic: { inbound, outbound },
         proof
       }
     }

@@ -35,6 +35,7 @@ import {
   type Want
 } from './messages.ts'
 import { HandshakeSecrets, trafficKeys } from './schedule.ts'
+import { Traffic } from './traffic.ts'
 import { prologueOf, Transcript } from './transcript.ts'
 
 export interface ResponderConfig extends HandshakeConfig {
@@ -98,12 +99,12 @@ export function* responder(config: ResponderConfig): Half {
 
   // M5
   const { traffic, exporter } = secrets.application(transcript.hash, proof)
-  const sealer = new Sealer(TYPE.sealedApplication, suite, trafficKeys(traffic.responder, suite))
-  const opener = new Opener(TYPE.sealedApplication, suite, trafficKeys(traffic.initiator, suite))
+  const inbound = new Traffic(suite, traffic.initiator)
+  const outbound = new Traffic(suite, traffic.responder)
   const peerMaxMessageBytes = initiator.maxMessageBytes
   return {
-    send: [{ key: sealer }, ACCEPT],
-    openers: [opener],
+    send: [{ key: outbound.sealer() }, ACCEPT],
+    openers: [inbound.opener()],
     writable: { maxMessageBytes: peerMaxMessageBytes },
     next: {
       agreed: {
@@ -114,6 +115,7 @@ export function* responder(config: ResponderConfig): Half {
         self,
         peerMaxMessageBytes,
         exporter,
+        traffic: { inbound, outbound },
         proof
       }
     }

@@ -36,6 +36,9 @@ export const trafficKeys = (secret: Buffer, suite: Suite): TrafficKeys => ({
   mac: expandLabel(secret, 'mac', NOTHING, KEY_BYTES)
 })
 
+/** The traffic secret after a key update. */
+export const nextTrafficSecret = (secret: Buffer): Buffer => expandLabel(secret, 'upd', NOTHING)
+
 /** The MAC of a Finished message over the transcript before it. */
 export const finishedMac = (trafficSecret: Buffer, transcript: Buffer): Buffer =>
   hmac(expandLabel(trafficSecret, 'finished', NOTHING), transcript)

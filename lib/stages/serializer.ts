@@ -3,12 +3,12 @@
 import { KIND } from '../constants.ts'
 import { ALERT, StalkError } from '../errors.ts'
 import type { Frame } from '../wire/frame.ts'
-import { MessageDecoder, MessageEncoder } from '../wire/message.ts'
+import { Arrived, MessageDecoder, MessageEncoder, type Messages } from '../wire/message.ts'
 import { paced, type Stage } from './paced.ts'
 
 /** Messages that gathered in one tick and go to the wire together. */
 export interface Batch {
-  readonly messages: readonly unknown[]
+  readonly messages: Messages
   /** Told of a message that cannot be carried; the others are not affected. */
   refused(index: number, error: StalkError): void
   /** Called when all of them are encoded and handed on; until then they must not change. */
@@ -24,13 +24,14 @@ export function batchEncoder(codec: MessageEncoder): Stage {
 }
 
 /**
- * Contents in, out come the messages that each completes, as one array. Contents of other kinds, which are the
+ * Contents in, out come the messages that each completes, together. Contents of other kinds, which are the
  * connection's own, pass as they are, in their place. Fails with ERR_STALK_UNEXPECTED for what may not stand
  * between the fragments of a message or after a goodbye.
  */
 export function batchDecoder(codec: MessageDecoder): Stage {
   let closed = false
-  return paced<Frame, unknown[] | Frame>(frame => {
+  let bytes = 0
+  return paced<Frame, Arrived | Frame>(frame => {
     const isClose = frame.type === KIND.alert && frame.body[0] === ALERT.close
     const belongs = carriesMessages(frame.type)
       ? !closed
@@ -41,11 +42,16 @@ export function batchDecoder(codec: MessageDecoder): Stage {
       return [frame]
     }
     const messages = codec.decode(frame)
-    return messages.length > 0 ? [messages] : []
+    bytes += frame.body.length
+    if (messages.length === 0) return []
+    const arrived = new Arrived(messages, bytes)
+    bytes = 0
+    return [arrived]
   })
 }
 
-const carriesMessages = (kind: number): boolean =>
+/** Whether records of this kind are messages or parts of them. */
+export const carriesMessages = (kind: number): boolean =>
   kind === KIND.messages || kind === KIND.fragment || kind === KIND.lastFragment
 
 /** Between the fragments of a message only an error may stand, or what keeps the connection alive. */

@@ -3,6 +3,7 @@
 import type { StalkError } from '../errors.ts'
 import { type Checked, type Schema, validate } from '../schema.ts'
 import type { Frame } from '../wire/frame.ts'
+import { Arrived } from '../wire/message.ts'
 import { paced, type Stage } from './paced.ts'
 
 /** Told of a message that does not fit; where nobody is to be told, such a message ends the stream. */
@@ -13,15 +14,15 @@ export type Invalid = (error: StalkError, message: unknown) => void
  * message that does not fit, when those before it were handed on.
  */
 export function batchValidator(schema: Schema, invalid?: Invalid): Stage {
-  return paced<unknown[] | Frame, unknown[] | Frame>(item => {
-    if (!Array.isArray(item)) return [item]
-    const results = item.map(message => validate(schema, message))
+  return paced<Arrived | Frame, Arrived | Frame>(item => {
+    if (!(item instanceof Arrived)) return [item]
+    const results = item.messages.map(message => validate(schema, message))
     if (!results.some(result => result instanceof Promise)) return sorted(item, results as Checked[], invalid)
     return Promise.all(results).then(settled => sorted(item, settled, invalid))
   })
 }
 
-function* sorted(messages: unknown[], results: Checked[], invalid?: Invalid): Generator<unknown[]> {
+function* sorted({ messages, bytes }: Arrived, results: Checked[], invalid?: Invalid): Generator<Arrived> {
   const valid: unknown[] = []
   let failure: StalkError | null = null
   for (const [index, result] of results.entries()) {
@@ -32,6 +33,6 @@ function* sorted(messages: unknown[], results: Checked[], invalid?: Invalid): Ge
       break
     }
   }
-  if (valid.length > 0) yield valid
+  if (valid.length > 0) yield new Arrived(valid, bytes)
   if (failure) throw failure
 }

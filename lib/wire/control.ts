@@ -1,8 +1,10 @@
 // Control records: what one end's stalk says to the other's between messages. Knows their bytes; what they mean
 // for a connection is the connection's.
 //
-//   05 alert   code u8, for close (0) also: messages received u64
-//   09 pong    8 zero bytes ‖ messages received u64         the last word of whoever closed first
+//   05 alert       code u8, for close (0) also: messages received u64
+//   06 key update  request u8: 1 asks the peer to do the same, 0 answers
+//   08 ping        8 bytes, not all zero
+//   09 pong        the ping's 8 bytes ‖ messages received u64; 8 zero bytes in the last word of whoever closed first
 
 import { u64 } from '../bytes.ts'
 import { KIND } from '../constants.ts'
@@ -13,10 +15,16 @@ import type { Inner } from './record.ts'
 export type Control =
   | { readonly name: 'close'; readonly received: number }
   | { readonly name: 'alert'; readonly code: number }
-  | { readonly name: 'pong'; readonly received: number }
+  | { readonly name: 'keyUpdate'; readonly asks: boolean }
+  | { readonly name: 'ping'; readonly value: Buffer }
+  | { readonly name: 'pong'; readonly value: Buffer; readonly received: number }
+  | { readonly name: 'finalPong'; readonly received: number }
+
+/** Length of what a ping carries and its pong gives back, in bytes. */
+export const PING_BYTES = 8
 
 const COUNT_BYTES = 8
-const NO_PING = Buffer.alloc(8)
+const NO_PING = Buffer.alloc(PING_BYTES)
 
 /** An error, which ends both directions. */
 export const alertRecord = (code: AlertCode): Inner => ({ type: KIND.alert, body: Buffer.of(code) })
@@ -27,15 +35,29 @@ export const closeRecord = (received: number): Inner => ({
   body: Buffer.concat([Uint8Array.of(ALERT.close), u64(received)])
 })
 
-/** Acknowledges what came before the peer's goodbye. */
-export const finalPong = (received: number): Inner => ({
-  type: KIND.pong,
-  body: Buffer.concat([NO_PING, u64(received)])
+/** The last record under its sender's key. `asks`: whether the peer is to change its own too, or this answers it. */
+export const keyUpdateRecord = (asks: boolean): Inner => ({
+  type: KIND.keyUpdate,
+  body: Buffer.of(asks ? 1 : 0)
 })
+
+/** `value`: PING_BYTES bytes, not all zero. */
+export const pingRecord = (value: Buffer): Inner => ({ type: KIND.ping, body: value })
+
+/** Answers a ping, and acknowledges what came before it. */
+export const pongRecord = (value: Buffer, received: number): Inner => ({
+  type: KIND.pong,
+  body: Buffer.concat([value, u64(received)])
+})
+
+/** Acknowledges what came before the peer's goodbye. */
+export const finalPong = (received: number): Inner => pongRecord(NO_PING, received)
 
 /** Throws ERR_STALK_DECODE for a malformed one, ERR_STALK_UNEXPECTED for a kind that has no place here. */
 export function decodeControl({ type, body }: Frame): Control {
   if (type === KIND.alert) return decodeAlert(body)
+  if (type === KIND.keyUpdate) return decodeKeyUpdate(body)
+  if (type === KIND.ping) return decodePing(body)
   if (type === KIND.pong) return decodePong(body)
   throw new StalkError('ERR_STALK_UNEXPECTED', `a record of kind ${type} has no place here`)
 }
@@ -48,12 +70,25 @@ function decodeAlert(body: Buffer): Control {
   throw malformed(`an alert of ${body.length} bytes`)
 }
 
+function decodeKeyUpdate(body: Buffer): Control {
+  const request = body[0]
+  if (body.length !== 1) throw malformed(`a key update of ${body.length} bytes`)
+  if (request !== 0 && request !== 1) throw malformed(`a key update with request ${request}`)
+  return { name: 'keyUpdate', asks: request === 1 }
+}
+
+function decodePing(body: Buffer): Control {
+  if (body.length !== PING_BYTES) throw malformed(`a ping of ${body.length} bytes`)
+  if (body.equals(NO_PING)) throw malformed('a ping of zero bytes, which mark a final pong')
+  return { name: 'ping', value: Buffer.from(body) }
+}
+
 function decodePong(body: Buffer): Control {
-  if (body.length !== NO_PING.length + COUNT_BYTES) throw malformed(`a pong of ${body.length} bytes`)
-  if (body.compare(NO_PING, 0, NO_PING.length, 0, NO_PING.length) === 0) {
-    return { name: 'pong', received: count(body, NO_PING.length) }
-  }
-  throw new StalkError('ERR_STALK_UNEXPECTED', 'a pong that answers no ping')
+  if (body.length !== PING_BYTES + COUNT_BYTES) throw malformed(`a pong of ${body.length} bytes`)
+  const value = body.subarray(0, PING_BYTES)
+  const received = count(body, PING_BYTES)
+  if (value.equals(NO_PING)) return { name: 'finalPong', received }
+  return { name: 'pong', value: Buffer.from(value), received }
 }
 
 function count(body: Buffer, offset: number): number {

@@ -34,6 +34,9 @@ interface Admitted {
   readonly placeholder: number | null
 }
 
+/** What is to be encoded, an array say: each is asked for when its turn has come. */
+export type Messages = Pick<readonly unknown[], 'length' | 'at'>
+
 /** Told of a message that can't be sent; the others go on. */
 type Refused = (index: number, error: StalkError) => void
 
@@ -51,11 +54,11 @@ export class MessageEncoder {
    * before the generator is done. One that can't be carried is reported with `ERR_STALK_VALUE_UNSUPPORTED` or
    * `ERR_STALK_MESSAGE_TOO_LARGE`. Nobody else writes to the bodies, ever.
    */
-  *encode(messages: readonly unknown[], refused: Refused): Generator<MessageFrame, void, undefined> {
+  *encode(messages: Messages, refused: Refused): Generator<MessageFrame, void, undefined> {
     let group: Admitted[] = []
     let bytes = 0
     for (let index = 0; index < messages.length; index++) {
-      const admitted = this.#admit(messages[index], index, refused)
+      const admitted = this.#admit(messages.at(index), index, refused)
       if (admitted === null) continue
       if (bytes + admitted.bytes > MAX_CONTENT_BYTES - MAX_HEADER_BYTES && group.length > 0) {
         yield* this.#frames(group, refused)
@@ -164,6 +167,17 @@ function asRefusal(error: unknown): StalkError {
   return new StalkError('ERR_STALK_VALUE_UNSUPPORTED', `cannot encode the message: ${reason}`, {
     cause: error
   })
+}
+
+/** Messages that a content has completed, and how many bytes they had on the way. */
+export class Arrived {
+  readonly messages: readonly unknown[]
+  readonly bytes: number
+
+  constructor(messages: readonly unknown[], bytes: number) {
+    this.messages = messages
+    this.bytes = bytes
+  }
 }
 
 export class MessageDecoder {

@@ -4,13 +4,8 @@
 //   header[4]  ‖  sealed( inner )        inner = content ‖ kind u8 ‖ zeros*        (RFC 8446, section 5.2)
 //   └─ additional data ─┘
 
-import {
-  HARD_LIMIT_BYTES,
-  HARD_LIMIT_RECORDS,
-  MAX_INNER_BYTES,
-  SOFT_LIMIT_BYTES,
-  SOFT_LIMIT_RECORDS
-} from '../constants.ts'
+import { wipe } from '../bytes.ts'
+import { HARD_LIMIT_BYTES, HARD_LIMIT_RECORDS, MAX_INNER_BYTES } from '../constants.ts'
 import type { Open, Seal, Suite, TrafficKeys } from '../crypto/suites.ts'
 import { StalkError } from '../errors.ts'
 import { type Frame, header } from './frame.ts'
@@ -23,7 +18,7 @@ export interface Inner extends Frame {
   readonly messages?: number
 }
 
-/** How much was done under a key already, for tests of the limits. */
+/** How much was done under a key. */
 export interface Used {
   readonly records: number
   readonly bytes: number
@@ -31,7 +26,7 @@ export interface Used {
 
 const FRESH: Used = { records: 0, bytes: 0 }
 
-/** Counts records and bytes under one key; says when a new key is due and refuses at the hard limit. */
+/** Counts records and bytes under one key, and refuses at the hard limit. */
 class Budget {
   #records: number
   #bytes: number
@@ -41,8 +36,8 @@ class Budget {
     this.#bytes = used.bytes
   }
 
-  get due(): boolean {
-    return this.#records >= SOFT_LIMIT_RECORDS || this.#bytes >= SOFT_LIMIT_BYTES
+  get used(): Used {
+    return { records: this.#records, bytes: this.#bytes }
   }
 
   /** The sequence number of the next record. Throws ERR_STALK_KEY_EXHAUSTED where the key must not be used again. */
@@ -61,21 +56,29 @@ class Budget {
 
 export class Sealer {
   readonly type: number
-  readonly #seal: Seal
+  readonly #keys: TrafficKeys
+  #seal: Seal
   readonly #tagBytes: number
   readonly #budget: Budget
 
-  /** Seals records of one type under one set of keys, from sequence 0 on. */
+  /** Seals records of one type under one set of keys, which are its own from here on, from sequence 0 on. */
   constructor(type: number, suite: Suite, keys: TrafficKeys, used: Used = FRESH) {
     this.type = type
+    this.#keys = keys
     this.#seal = suite.sealing(keys)
     this.#tagBytes = suite.tagBytes
     this.#budget = new Budget(used)
   }
 
-  /** Whether the soft limit is reached. */
-  get due(): boolean {
-    return this.#budget.due
+  /** How much was sealed under these keys. */
+  get used(): Used {
+    return this.#budget.used
+  }
+
+  /** Wipes the keys: nothing is sealed any more. */
+  retire(): void {
+    this.#seal = retired
+    wipe(this.#keys.key, this.#keys.iv, this.#keys.mac)
   }
 
   /** Throws ERR_STALK_INTERNAL for a content that is too long, ERR_STALK_KEY_EXHAUSTED at the hard limit. */
@@ -97,11 +100,12 @@ export class Opener {
   readonly type: number
   /** The longest sealed body, in bytes. */
   readonly maxBodyBytes: number
-  readonly #open: Open
+  readonly #keys: TrafficKeys
+  #open: Open
   readonly #tagBytes: number
   readonly #budget: Budget
 
-  /** Opens records of one type under one set of keys, from sequence 0 on. */
+  /** Opens records of one type under one set of keys, which are its own from here on, from sequence 0 on. */
   constructor(
     type: number,
     suite: Suite,
@@ -111,9 +115,16 @@ export class Opener {
   ) {
     this.type = type
     this.maxBodyBytes = maxInnerBytes + suite.tagBytes
+    this.#keys = keys
     this.#open = suite.opening(keys)
     this.#tagBytes = suite.tagBytes
     this.#budget = new Budget(used)
+  }
+
+  /** Wipes the keys: nothing is opened any more. */
+  retire(): void {
+    this.#open = retired
+    wipe(this.#keys.key, this.#keys.iv, this.#keys.mac)
   }
 
   /**
@@ -129,6 +140,10 @@ export class Opener {
     this.#budget.spend(innerBytes)
     return { type: inner.readUInt8(end), body: inner.subarray(0, end), innerBytes }
   }
+}
+
+function retired(): never {
+  throw new StalkError('ERR_STALK_INTERNAL', 'a key that was replaced was used again')
 }
 
 /** Where the kind stands: the last byte that is no padding; −1 if all is padding. */

@@ -4,9 +4,22 @@ import t from 'tap'
 import { LateFailure } from '../../lib/connection/late-failure.ts'
 import { turns } from '../helpers/pair.ts'
 
-function holder(length: number): { readableLength: number; destroyed: Error[]; destroy(error: Error): void } {
+interface Fake {
+  left: number
+  readonly destroyed: Error[]
+  unread(): number
+  destroy(error: Error): void
+}
+
+function holder(length: number): Fake {
   const destroyed: Error[] = []
-  return { readableLength: length, destroyed, destroy: error => void destroyed.push(error) }
+  const fake: Fake = {
+    left: length,
+    destroyed,
+    unread: () => fake.left,
+    destroy: error => void destroyed.push(error)
+  }
+  return fake
 }
 
 const first = new Error('first')
@@ -26,11 +39,11 @@ t.test('where something is left it comes when that was read, behind the last of 
   const stream = holder(2)
   const failure = new LateFailure(stream, 60_000)
   failure.settle(first)
-  stream.readableLength = 1
+  stream.left = 1
   failure.onRead()
   await turns()
   t.same(stream.destroyed, [])
-  stream.readableLength = 0
+  stream.left = 0
   failure.onRead()
   t.same(stream.destroyed, [], 'not while the last one is handed over')
   await turns(1)
@@ -43,7 +56,7 @@ t.test('announced, it waits for what is still on its way, and for a better reaso
   const failure = new LateFailure(stream, 60_000)
   failure.announce(first)
   t.equal(failure.error, first)
-  stream.readableLength = 0
+  stream.left = 0
   failure.onRead()
   await turns()
   t.same(stream.destroyed, [])

@@ -101,14 +101,28 @@ const faults: Record<string, Fault> = {
     inner(KIND.handshake, '070000')
   ),
   'a kind that does not exist': unexpected(/^a record of kind 127 has no place here$/, inner(0x7f)),
-  'a key update, which this version has not': unexpected(
-    /^a record of kind 6 has no place/,
+  'an answer to a request for new keys that was not made': unexpected(
+    /^the peer answered a request for new keys that was not made$/,
     inner(KIND.keyUpdate, '00')
   ),
+  'a key update of another value': decode(
+    /^the peer sent a key update with request 2$/,
+    inner(KIND.keyUpdate, '02')
+  ),
   'a ticket': unexpected(/^a record of kind 7 has no place/, inner(KIND.ticket, '00')),
-  'a ping': unexpected(/^a record of kind 8 has no place/, inner(KIND.ping, '0102030405060708')),
+  'a ping of zero bytes': decode(/^the peer sent a ping of zero bytes/, inner(KIND.ping, '0000000000000000')),
+  'a ping after its goodbye': unexpected(
+    /^the peer sent a ping after its goodbye$/,
+    closeRecord(0),
+    inner(KIND.ping, '0102030405060708')
+  ),
+  'a request for new keys after its goodbye': unexpected(
+    /^the peer asked for new keys after its goodbye$/,
+    closeRecord(0),
+    inner(KIND.keyUpdate, '01')
+  ),
   'a pong that nobody asked for': unexpected(
-    /^a pong that answers no ping$/,
+    /^the peer sent a pong that answers nothing$/,
     inner(KIND.pong, `01${'00'.repeat(15)}`)
   ),
   'a last word before any goodbye': unexpected(/^the peer sent a pong that answers nothing$/, finalPong(0)),

@@ -21,6 +21,9 @@ function box(): { outbox: Outbox; batches: Batch[]; flushes: (() => void)[]; err
   return { outbox, batches, flushes, errors }
 }
 
+const contentsOf = (batch?: Batch): unknown[] =>
+  Array.from({ length: batch?.messages.length ?? 0 }, (_, index) => batch?.messages.at(index))
+
 const tick = (): Promise<void> => new Promise(resolve => process.nextTick(resolve))
 const refusal = new StalkError('ERR_STALK_VALUE_UNSUPPORTED', 'cannot carry it')
 
@@ -28,7 +31,7 @@ t.test('messages leave their envelopes, flush requests stay behind', async t => 
   const { outbox, batches } = box()
   outbox.flushRequested()
   outbox.takeAll(['a', new Envelope('b', false), new FlushRequest(() => {}), 'c'], () => {})
-  t.same(batches[0]?.messages, ['a', 'b', 'c'])
+  t.same(contentsOf(batches[0]), ['a', 'b', 'c'])
 })
 
 t.test('the callback comes on the tick after all are encoded, once', async t => {
@@ -70,10 +73,7 @@ t.test(
     t.same([batches.length, asked], [0, 0])
     await tick()
     t.equal(asked, 1)
-    t.same(
-      batches.map(({ messages }) => messages),
-      [['a', 'b', 'c']]
-    )
+    t.same(batches.map(contentsOf), [['a', 'b', 'c']])
   }
 )
 

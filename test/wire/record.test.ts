@@ -3,15 +3,7 @@
 import { randomBytes } from 'node:crypto'
 import fc from 'fast-check'
 import t from 'tap'
-import {
-  HARD_LIMIT_BYTES,
-  HARD_LIMIT_RECORDS,
-  KIND,
-  MAX_INNER_BYTES,
-  SOFT_LIMIT_BYTES,
-  SOFT_LIMIT_RECORDS,
-  TYPE
-} from '../../lib/constants.ts'
+import { HARD_LIMIT_BYTES, HARD_LIMIT_RECORDS, KIND, MAX_INNER_BYTES, TYPE } from '../../lib/constants.ts'
 import { SUITES, type Suite, type TrafficKeys } from '../../lib/crypto/suites.ts'
 import { enframe, type Frame, header } from '../../lib/wire/frame.ts'
 import { Opener, Sealer, type Used } from '../../lib/wire/record.ts'
@@ -239,24 +231,35 @@ const EXHAUSTED = {
   message: 'a key has reached its limit of records or bytes'
 }
 
-t.test('a new key is due from the soft limit of records on', async t => {
+t.test('what was sealed under a key is told, kind and padding counted', async t => {
   for (const suite of ALL) {
-    const { sealer } = pair(suite, { records: SOFT_LIMIT_RECORDS - 1, bytes: 0 })
-    t.equal(sealer.due, false)
-    seal(sealer, 'the last that is not')
-    t.equal(sealer.due, true)
-    seal(sealer, 'still sealed')
-    t.equal(sealer.due, true)
+    const { sealer } = pair(suite, { records: 3, bytes: 100 })
+    sealer.seal({ type: 2, body: hex('01'), innerBytes: 9 })
+    t.same(sealer.used, { records: 4, bytes: 109 })
+    sealer.seal({ type: 2, body: hex('') })
+    t.same(sealer.used, { records: 5, bytes: 110 })
   }
 })
 
-t.test('a new key is due from the soft limit of bytes on, kind and padding counted', async t => {
+t.test('a key that is retired is wiped, and neither seals nor opens', async t => {
   for (const suite of ALL) {
-    const { sealer } = pair(suite, { records: 0, bytes: SOFT_LIMIT_BYTES - 10 })
-    sealer.seal({ type: 2, body: hex('01'), innerBytes: 9 })
-    t.equal(sealer.due, false)
-    sealer.seal({ type: 2, body: hex('') })
-    t.equal(sealer.due, true)
+    const keys = (): TrafficKeys => ({
+      key: Buffer.alloc(32, 1),
+      iv: Buffer.alloc(suite.ivBytes, 2),
+      mac: Buffer.alloc(32, 3)
+    })
+    const [ours, theirs] = [keys(), keys()]
+    const sealer = new Sealer(TYPE.sealedApplication, suite, ours)
+    const opener = new Opener(TYPE.sealedApplication, suite, theirs)
+    const frame = sealer.seal({ type: 2, body: hex('01') })
+    sealer.retire()
+    opener.retire()
+    for (const bytes of [ours, theirs].flatMap(({ key, iv, mac }) => [key, iv, mac])) {
+      t.ok(bytes.every(byte => byte === 0))
+    }
+    const used = { code: 'ERR_STALK_INTERNAL', message: /a key that was replaced was used again/ }
+    t.throws(() => sealer.seal({ type: 2, body: hex('01') }), used)
+    t.throws(() => opener.open(frame), used)
   }
 })
 

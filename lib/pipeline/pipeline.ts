@@ -6,22 +6,25 @@
 //                               └─▶ handshake ─┐
 //   transport ◀── framer ◀── sealer ◀──────────┴ encoder ◀── gate ◀── batches
 
-import { type Duplex, Writable } from 'node:stream'
-import { KIND, MAX_UNWRITTEN_BYTES, TYPE } from './constants.ts'
-import type { RawPublicKey } from './crypto/public-key.ts'
-import { type AlertCode, StalkError, transportFailure } from './errors.ts'
-import type { Handshake, Session, Step } from './handshake/handshake.ts'
-import type { OnInvalid, Schema } from './schema.ts'
-import { opener, sealer } from './stages/cipher.ts'
-import { deframer, framer } from './stages/framer.ts'
-import { gate } from './stages/gate.ts'
-import { Marker, type Stage } from './stages/paced.ts'
-import { type Batch, batchDecoder, batchEncoder } from './stages/serializer.ts'
-import { batchValidator } from './stages/validator.ts'
-import { alertRecord } from './wire/control.ts'
-import type { Frame } from './wire/frame.ts'
-import { MessageDecoder, MessageEncoder } from './wire/message.ts'
-import type { Inner, Opener } from './wire/record.ts'
+import type { Duplex } from 'node:stream'
+import { HEADER_BYTES, KIND, MAX_UNINVITED, MS_FOR_ONE_UNINVITED, TYPE } from '../constants.ts'
+import type { RawPublicKey } from '../crypto/public-key.ts'
+import { ALERT, type AlertCode, StalkError, transportFailure } from '../errors.ts'
+import type { Handshake, Session, Step } from '../handshake/handshake.ts'
+import type { OnInvalid, Schema } from '../schema.ts'
+import { opener, type Pad, sealer } from '../stages/cipher.ts'
+import { deframer, framer } from '../stages/framer.ts'
+import { gate } from '../stages/gate.ts'
+import { Marker, type Stage } from '../stages/paced.ts'
+import { type Batch, batchDecoder, batchEncoder, carriesMessages } from '../stages/serializer.ts'
+import { batchValidator } from '../stages/validator.ts'
+import { alertRecord, decodeControl } from '../wire/control.ts'
+import type { Frame } from '../wire/frame.ts'
+import { Arrived, MessageDecoder, MessageEncoder } from '../wire/message.ts'
+import type { Inner, Opener, Used } from '../wire/record.ts'
+import { Allowance } from './allowance.ts'
+import { KeyUpdates } from './key-updates.ts'
+import { Sink } from './sink.ts'
 
 export interface PipelineConfig {
   readonly handshake: Handshake
@@ -31,6 +34,10 @@ export interface PipelineConfig {
   readonly schema: Schema | null
   /** Whether a message that does not fit ends the connection, or is reported and left out. */
   readonly onInvalid: OnInvalid
+  /** What may be sealed under a key before it is changed. */
+  readonly rekeyAfter: Used
+  /** How long records are made; undefined for no longer than they must be. */
+  readonly pad: Pad | undefined
   /** Signs with our identity. */
   sign(input: Buffer): Promise<Buffer>
   /** Fulfilled when the peer may talk to us; rejected with the reason why it may not. */
@@ -41,14 +48,22 @@ export interface PipelineConfig {
 export interface PipelineEvents {
   /** Keys are agreed and both sides have accepted each other. */
   agreed(session: Session): void
-  /** Messages that are complete; no more until `resume`. */
-  messages(messages: unknown[]): void
+  /** Messages that are complete; more follow unless `pause` is called. */
+  messages(arrived: Arrived): void
   /** A message that does not fit the schema and was left out. */
   invalid(error: StalkError, message: unknown): void
+  /** So much was sealed under our key that `updateKeys` is due. */
+  keyDue(): void
   /** What the peer's stalk says to ours. */
   control(frame: Frame): void
-  /** Messages of ours were sealed. */
-  sealed(messages: number): void
+  /** A content of ours was sealed. */
+  sealed(inner: Inner): void
+  /** Something came that the peer has sealed for us. */
+  heard(): void
+  /** It was a message, or part of one of which more is to come. */
+  part(more: boolean): void
+  /** The transport was given something, or has `taken` it. So many writes it has not taken yet. */
+  written(waiting: number, taken: boolean): void
   /** The transport takes nothing more; what it has brought still comes. Null: it was closed without saying why. */
   gone(fault: StalkError | null): void
   /** The first fault, once all that was authenticated before it has been handed over. */
@@ -70,6 +85,10 @@ export class Pipeline {
   readonly #deframer: Stage
   readonly #gateIn = gate()
 
+  readonly #uninvited = new Allowance(MAX_UNINVITED, MS_FOR_ONE_UNINVITED)
+  readonly #inbound = { records: 0, bytes: 0 }
+  readonly #outbound = { records: 0, bytes: 0 }
+  #keyUpdates: KeyUpdates | null = null
   #openers: readonly Opener[] = []
   #started = false
   #keyed = false
@@ -82,8 +101,8 @@ export class Pipeline {
     this.#transport = transport
     this.#config = config
     this.#events = events
-    this.#sink = new Sink(transport)
-    this.#sealer = sealer(undefined, ({ messages = 0 }: Inner) => messages > 0 && events.sealed(messages))
+    this.#sink = new Sink(transport, (bytes, waiting) => this.#onWritten(bytes, waiting))
+    this.#sealer = sealer(undefined, (inner, used) => this.#onSealed(inner, used), config.pad)
     this.#deframer = deframer(type => this.#opener(type)?.maxBodyBytes ?? this.#admitClear(type))
     this.#joinOutbound()
     this.#joinInbound()
@@ -128,7 +147,28 @@ export class Pipeline {
     this.#sealer.write(this.#keyed ? record : { clear: { ...record, type: TYPE.plainAlert } })
   }
 
-  /** Goes on handing over messages. */
+  /** Changes the keys of both directions, ours now and the peer's when it answers; whether it was not done already. */
+  updateKeys(): boolean {
+    if (!this.#keyUpdates || this.#keyUpdates.asked || this.#stopped) return false
+    for (const item of this.#keyUpdates.ask()) this.#sealer.write(item)
+    return true
+  }
+
+  /** What has gone to the transport and come from it, in records and bytes, and how often the keys were changed. */
+  get counts(): { readonly inbound: Counts; readonly outbound: Counts } {
+    const epochs = this.#keyUpdates?.epochs
+    return {
+      inbound: { ...this.#inbound, epoch: epochs?.inbound ?? 0 },
+      outbound: { ...this.#outbound, epoch: epochs?.outbound ?? 0 }
+    }
+  }
+
+  /** Hands over nothing more until `resume`, and soon reads no more from the transport. */
+  pause(): void {
+    this.#gateIn.pause()
+  }
+
+  /** Goes on handing over what comes. */
   resume(): void {
     this.#gateIn.resume()
   }
@@ -169,7 +209,7 @@ export class Pipeline {
   #joinInbound(): void {
     const records = opener(
       type => this.#opener(type),
-      (type, inner) => this.#handover(type, inner)
+      (frame, inner) => this.#handover(frame, inner)
     )
     const messages = batchDecoder(new MessageDecoder({ maxMessageBytes: this.#config.maxMessageBytes }))
     const stages: Stage[] = [this.#deframer, records, messages, ...this.#validator(), this.#gateIn]
@@ -182,7 +222,7 @@ export class Pipeline {
         else this.#finish()
       })
     })
-    this.#gateIn.on('data', (item: unknown[] | Frame) => this.#deliver(item))
+    this.#gateIn.on('data', (item: Arrived | Frame) => this.#deliver(item))
     this.#gateIn.on('end', () => this.#finish())
   }
 
@@ -221,11 +261,58 @@ export class Pipeline {
 
   // --- inbound -----------------------------------------------------------------------------------------
 
-  #deliver(item: unknown[] | Frame): void {
+  #deliver(item: Arrived | Frame): void {
     if (this.#stopped) return
-    if (!Array.isArray(item)) return this.#events.control(item)
-    this.#gateIn.pause()
-    this.#events.messages(item)
+    if (item instanceof Arrived) this.#events.messages(item)
+    else this.#events.control(item)
+  }
+
+  // Here, as soon as it is opened, is judged what must not wait until all before it was handed over.
+  #receive({ type: kind, body }: Inner): void {
+    this.#events.heard()
+    if (carriesMessages(kind)) {
+      this.#uninvited.refill()
+      this.#events.part(kind === KIND.fragment)
+    } else if (kind === KIND.ping) this.#takeUninvited()
+    else if (kind === KIND.keyUpdate) this.#changeKey({ type: kind, body })
+    else if (kind === KIND.alert && body[0] === ALERT.close) this.#keyUpdates?.peerClosed()
+  }
+
+  #takeUninvited(): void {
+    if (!this.#uninvited.take())
+      throw new StalkError('ERR_STALK_FLOODED', 'the peer sends too many pings or requests for new keys')
+  }
+
+  // The next record is opened under the new key, and our answer is on its way before that.
+  #changeKey(frame: Frame): void {
+    const control = decodeControl(frame)
+    if (control.name !== 'keyUpdate') return
+    if (control.asks) this.#takeUninvited()
+    const change = this.#keyUpdates?.hear(control.asks)
+    if (!change) return
+    this.#setOpeners([change.opener])
+    for (const item of change.answer) this.#sealer.write(item)
+  }
+
+  #setOpeners(openers: readonly Opener[]): void {
+    for (const old of this.#openers) if (!openers.includes(old)) old.retire()
+    this.#openers = openers
+  }
+
+  // --- outbound ----------------------------------------------------------------------------------------
+
+  #onSealed(inner: Inner, used: Used): void {
+    if (inner.type === KIND.keyUpdate && inner.body[0] === 0) this.#keyUpdates?.answered()
+    this.#events.sealed(inner)
+    if (this.#keyUpdates?.isDue(used)) this.#events.keyDue()
+  }
+
+  #onWritten(bytes: number, waiting: number): void {
+    if (bytes > 0) {
+      this.#outbound.records += 1
+      this.#outbound.bytes += bytes
+    }
+    this.#events.written(waiting, bytes === 0)
   }
 
   #finish(): void {
@@ -249,10 +336,14 @@ export class Pipeline {
 
   // --- the handshake -----------------------------------------------------------------------------------
 
-  #handover(type: number, inner: Inner): Promise<void> | null {
+  #handover({ type, body }: Frame, inner: Inner): Promise<void> | null {
+    this.#inbound.records += 1
+    this.#inbound.bytes += HEADER_BYTES + body.length
     if (!this.#agreed) return this.#perform(() => this.#config.handshake.receive({ type, inner }))
-    if (inner.type !== KIND.handshake) return null
-    throw new StalkError('ERR_STALK_UNEXPECTED', 'the peer sent a handshake message after the handshake')
+    if (inner.type === KIND.handshake)
+      throw new StalkError('ERR_STALK_UNEXPECTED', 'the peer sent a handshake message after the handshake')
+    this.#receive(inner)
+    return null
   }
 
   /** Does what the machine says until it waits for the peer again. */
@@ -266,7 +357,7 @@ export class Pipeline {
       this.#sealer.write(item)
       if ('key' in item) this.#keyed = true
     }
-    if (openers) this.#openers = openers
+    if (openers) this.#setOpeners(openers)
     if (writable) {
       this.#encoder.maxMessageBytes = writable.maxMessageBytes
       this.#writable = true
@@ -286,6 +377,7 @@ export class Pipeline {
     }
     if ('agreed' in next) {
       this.#agreed = true
+      this.#keyUpdates = new KeyUpdates(next.agreed.traffic, this.#config.rekeyAfter)
       this.#gateIn.open()
       this.#events.agreed(next.agreed)
     }
@@ -293,58 +385,15 @@ export class Pipeline {
   }
 }
 
+/** What went one way, on the wire. */
+export interface Counts {
+  readonly records: number
+  readonly bytes: number
+  /** How often the key was changed. */
+  readonly epoch: number
+}
+
 const asStalkError = (error: Error): StalkError =>
   error instanceof StalkError
     ? error
     : new StalkError('ERR_STALK_INTERNAL', `unexpected: ${error.message}`, { cause: error })
-
-/**
- * Writes to the transport, one write a frame, without ending it. A socket asks to wait as soon as it holds 16 KiB,
- * less than one record; waiting then would cost a turn of the event loop a record, so it may hold some more.
- */
-class Sink extends Writable {
-  readonly #transport: Duplex
-  #submitted = 0
-  #completed = 0
-  #markers: { at: number; marker: Marker }[] = []
-  #blocked: (() => void) | null = null
-  /** Whether the transport did not take something: then nothing behind it is ever flushed. */
-  #dropped = false
-
-  constructor(transport: Duplex) {
-    super({ objectMode: true, highWaterMark: 1 })
-    this.#transport = transport
-    transport.on('drain', () => this.#unblock())
-  }
-
-  override _write(item: Buffer | Marker, _encoding: BufferEncoding, done: () => void): void {
-    if (item instanceof Marker) {
-      this.#markers.push({ at: this.#submitted, marker: item })
-      this.#reach()
-      return done()
-    }
-    if (!this.#transport.writable) {
-      this.#dropped = true // its end or error is reported by itself
-      return done()
-    }
-    this.#submitted += 1
-    const more = this.#transport.write(item, error => {
-      this.#completed += 1
-      if (error) this.#dropped = true
-      this.#reach()
-    })
-    if (more || this.#transport.writableLength < MAX_UNWRITTEN_BYTES) done()
-    else this.#blocked = done
-  }
-
-  #unblock(): void {
-    const done = this.#blocked
-    this.#blocked = null
-    done?.()
-  }
-
-  #reach(): void {
-    if (this.#dropped) return
-    while (this.#markers[0] && this.#markers[0].at <= this.#completed) this.#markers.shift()?.marker.reached()
-  }
-}

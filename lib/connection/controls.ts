@@ -1,0 +1,124 @@
+// What the stalks of both ends say to each other between messages: goodbyes, pings, counts, new keys (PROTOCOL.md,
+// sections 16 and 21). Knows what may follow what and what has to be answered; knows no stream, no key, no time.
+
+import { KIND, MS_FOR_ONE_OWN_UNINVITED, OWN_UNINVITED } from '../constants.ts'
+import { alertError } from '../errors.ts'
+import { Allowance } from '../pipeline/allowance.ts'
+import {
+  type Control,
+  closeRecord,
+  decodeControl,
+  finalPong,
+  pingRecord,
+  pongRecord
+} from '../wire/control.ts'
+import type { Frame } from '../wire/frame.ts'
+import type { Inner } from '../wire/record.ts'
+import { Acknowledgements } from './acknowledgements.ts'
+import { Goodbyes } from './goodbyes.ts'
+import { Pings } from './pings.ts'
+import { Question } from './question.ts'
+
+export interface ControlsOutlet {
+  /** Seals a record behind everything that was handed over. */
+  send(record: Inner): void
+  /** Changes our key, and asks the peer to change its own. */
+  updateKeys(): void
+  /** Messages of the peer's that have arrived so far. */
+  received(): number
+  /** Messages of ours that were sealed so far. */
+  sent(): number
+}
+
+export class Controls {
+  readonly goodbyes = new Goodbyes()
+  readonly acknowledgements = new Acknowledgements()
+  readonly #outlet: ControlsOutlet
+  readonly #uninvited = new Allowance(OWN_UNINVITED, MS_FOR_ONE_OWN_UNINVITED)
+  readonly #pings: Pings
+  readonly #newKeys: Question
+
+  constructor(outlet: ControlsOutlet) {
+    this.#outlet = outlet
+    this.#pings = new Pings(value => outlet.send(pingRecord(value)), this.#uninvited)
+    this.#newKeys = new Question(() => outlet.updateKeys(), this.#uninvited)
+  }
+
+  /** How long the peer took for its last pong, in ms; null if there was none. */
+  get roundTripMs(): number | null {
+    return this.#pings.roundTripMs
+  }
+
+  /** Whether a ping is unanswered. */
+  get pinging(): boolean {
+    return this.#pings.pending
+  }
+
+  /** Whether new keys were asked for, and the peer has not answered. */
+  get rekeying(): boolean {
+    return this.#newKeys.pending
+  }
+
+  /** Calls back when a ping behind everything so far was answered. After our goodbye none is sent. */
+  ping(answered?: () => void): void {
+    this.#pings.ping(answered)
+  }
+
+  /** Calls back when both directions have new keys. After our goodbye there are none. */
+  updateKeys(answered?: () => void): void {
+    this.#newKeys.ask(answered)
+  }
+
+  /** Our goodbye. */
+  sayGoodbye(): void {
+    this.close()
+    this.goodbyes.say()
+    this.#outlet.send(closeRecord(this.#outlet.received()))
+  }
+
+  /** Nothing is asked any more. */
+  close(): void {
+    this.#pings.close()
+    this.#newKeys.close()
+  }
+
+  /** A content of ours was sealed. */
+  sealed({ type, messages = 0 }: Inner): void {
+    if (messages > 0) this.#uninvited.refill()
+    if (type === KIND.pong) this.#pings.answered()
+  }
+
+  /** What the peer says. Throws what an alert stands for, and ERR_STALK_DECODE and ERR_STALK_UNEXPECTED. */
+  hear(frame: Frame): Control {
+    const control = decodeControl(frame)
+    if (control.name === 'alert') throw alertError(control.code, 'open')
+    if (control.name === 'close') this.#onClose(control.received)
+    else if (control.name === 'finalPong') this.#onFinalPong(control.received)
+    else if (control.name === 'ping') this.#onPing(control.value)
+    else if (control.name === 'pong') this.#onPong(control.value, control.received)
+    else if (!control.asks) this.#newKeys.answer() // the keys themselves are the pipeline's
+    return control
+  }
+
+  #onClose(received: number): void {
+    this.goodbyes.hear()
+    this.acknowledgements.take(received, this.#outlet.sent())
+    if (this.goodbyes.said) this.#outlet.send(finalPong(this.#outlet.received()))
+  }
+
+  #onFinalPong(received: number): void {
+    this.goodbyes.hearLastWord()
+    this.acknowledgements.take(received, this.#outlet.sent())
+  }
+
+  #onPing(value: Buffer): void {
+    this.goodbyes.checkOpen('a ping')
+    this.#pings.hearPing()
+    this.#outlet.send(pongRecord(value, this.#outlet.received()))
+  }
+
+  #onPong(value: Buffer, received: number): void {
+    this.acknowledgements.take(received, this.#outlet.sent())
+    this.#pings.hearPong(value)
+  }
+}

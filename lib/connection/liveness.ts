@@ -1,0 +1,151 @@
+// Liveness: what a connection does when something does not come in time. Knows time and what is waited for; knows no
+// stream and no wire.
+
+import { StalkError } from '../errors.ts'
+
+/** Runs once, so many ms after it was last started. */
+export class Deadline {
+  readonly #ms: number | null
+  readonly #expired: (ms: number) => void
+  readonly #holdsProcess: boolean
+  #timer: NodeJS.Timeout | undefined
+
+  /** Null: never. `holdsProcess`: whether a process that waits for nothing else waits for this. */
+  constructor(ms: number | null, expired: (ms: number) => void, holdsProcess = false) {
+    this.#ms = ms
+    this.#expired = expired
+    this.#holdsProcess = holdsProcess
+  }
+
+  get running(): boolean {
+    return this.#timer !== undefined
+  }
+
+  /** From now on, whether or not it was running. */
+  start(): void {
+    const ms = this.#ms
+    if (ms === null) return
+    if (this.#timer) this.#timer.refresh()
+    else {
+      this.#timer = setTimeout(() => {
+        this.#timer = undefined
+        this.#expired(ms)
+      }, ms)
+      if (!this.#holdsProcess) this.#timer.unref()
+    }
+  }
+
+  /** If it is running, from now on. */
+  refresh(): void {
+    this.#timer?.refresh()
+  }
+
+  stop(): void {
+    clearTimeout(this.#timer)
+    this.#timer = undefined // refreshed, it would run again
+  }
+}
+
+/** In ms; null for those that do not apply. */
+export interface LivenessLimits {
+  readonly keepAliveMs: number | null
+  readonly idleTimeoutMs: number | null
+  readonly writeTimeoutMs: number | null
+  readonly messageTimeoutMs: number
+}
+
+export interface LivenessActions {
+  /** Asks the peer for a sign of life. */
+  ping(): void
+  fail(error: StalkError): void
+  /** Whether it is our own reader who holds up what comes. */
+  holding(): boolean
+  /** Whether messages are still on their way, in either direction. */
+  busy(): boolean
+}
+
+export class Liveness {
+  readonly #actions: LivenessActions
+  readonly #silence: Deadline
+  readonly #idle: Deadline
+  readonly #write: Deadline
+  readonly #message: Deadline
+  #silent = false
+
+  constructor(limits: LivenessLimits, actions: LivenessActions) {
+    this.#actions = actions
+    this.#silence = new Deadline(limits.keepAliveMs, ms => this.#onSilence(ms))
+    this.#idle = new Deadline(limits.idleTimeoutMs, ms => this.#onIdle(ms))
+    this.#write = new Deadline(limits.writeTimeoutMs, ms => this.#onBlocked(ms))
+    this.#message = new Deadline(limits.messageTimeoutMs, ms => this.#onPartial(ms))
+  }
+
+  /** The session is made. */
+  start(): void {
+    this.#silence.start()
+    this.#idle.start()
+  }
+
+  /** Something came from the peer. */
+  heard(): void {
+    this.#silent = false
+    this.#silence.refresh()
+  }
+
+  /** Part of a message came, and more of it is to come or not. */
+  part(more: boolean): void {
+    if (more) this.#message.start()
+    else this.#message.stop()
+  }
+
+  /** A message came, went, or was read. */
+  active(): void {
+    this.#idle.refresh()
+  }
+
+  /** The transport was given something, or has `taken` it; so many writes it has not taken yet. */
+  written(waiting: number, taken: boolean): void {
+    if (waiting === 0) this.#write.stop()
+    else if (taken || !this.#write.running) this.#write.start()
+  }
+
+  /** We have said goodbye: pings are over, and the peer's goodbye has a deadline of its own. */
+  closing(): void {
+    this.#silence.stop()
+    this.#idle.stop()
+  }
+
+  stop(): void {
+    for (const deadline of [this.#silence, this.#idle, this.#write, this.#message]) deadline.stop()
+  }
+
+  // First a ping, and as long again for its answer.
+  #onSilence(ms: number): void {
+    if (this.#actions.holding()) this.#silent = false
+    else if (this.#silent) {
+      const text = `nothing has come from the peer for ${2 * ms} ms, not even the answer to a ping`
+      return this.#actions.fail(new StalkError('ERR_STALK_PEER_SILENT', text))
+    } else {
+      this.#silent = true
+      this.#actions.ping()
+    }
+    this.#silence.start()
+  }
+
+  #onIdle(ms: number): void {
+    if (this.#actions.busy()) return this.#idle.start()
+    const text = `no message was sent or received for ${ms} ms`
+    this.#actions.fail(new StalkError('ERR_STALK_IDLE_TIMEOUT', text))
+  }
+
+  #onBlocked(ms: number): void {
+    const text = `the transport has taken nothing for ${ms} ms: the peer does not read`
+    this.#actions.fail(new StalkError('ERR_STALK_WRITE_TIMEOUT', text))
+  }
+
+  #onPartial(ms: number): void {
+    if (this.#actions.holding()) return this.#message.start()
+    const text = `the next part of a message did not come within ${ms} ms`
+    this.#actions.fail(new StalkError('ERR_STALK_MESSAGE_TIMEOUT', text))
+  }
+}

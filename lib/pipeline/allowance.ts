@@ -1,0 +1,43 @@
+// An allowance: how often somebody may do a thing, a few times at once and then slowly (a token bucket). Knows time
+// that never goes back; knows nothing of what is done.
+
+export class Allowance {
+  readonly #most: number
+  readonly #msForOne: number
+  readonly #now: () => number
+  #left: number
+  #since: number
+
+  /** At most `most` at once, and one more every `msForOne`. `now` in ms. */
+  constructor(most: number, msForOne: number, now: () => number = () => performance.now()) {
+    this.#most = most
+    this.#msForOne = msForOne
+    this.#now = now
+    this.#left = most
+    this.#since = now()
+  }
+
+  /** Whether there was one left; it is used then. */
+  take(): boolean {
+    this.#gain()
+    if (this.#left < 1) return false
+    this.#left -= 1
+    return true
+  }
+
+  /** How long until there is one, in ms; 0 if there is one now. */
+  get wait(): number {
+    this.#gain()
+    return this.#left >= 1 ? 0 : this.#since + this.#msForOne - this.#now()
+  }
+
+  refill(): void {
+    this.#left = this.#most
+  }
+
+  #gain(): void {
+    const gained = Math.floor((this.#now() - this.#since) / this.#msForOne)
+    this.#left = Math.min(this.#left + gained, this.#most)
+    this.#since += gained * this.#msForOne
+  }
+}

@@ -1,0 +1,63 @@
+// The sink: the last stage outbound. Knows the transport, and what it has taken so far; knows nothing of frames.
+
+import { type Duplex, Writable } from 'node:stream'
+import { MAX_UNWRITTEN_BYTES } from '../constants.ts'
+import { Marker } from '../stages/paced.ts'
+
+/** Told of every write, with its bytes, and without any when one is done; and how many are not done by then. */
+export type Progress = (bytes: number, waiting: number) => void
+
+/**
+ * Writes to the transport, one write a frame, without ending it. A socket asks to wait as soon as it holds 16 KiB,
+ * less than one record; waiting then would cost a turn of the event loop a record, so it may hold some more.
+ */
+export class Sink extends Writable {
+  readonly #transport: Duplex
+  readonly #progress: Progress
+  #submitted = 0
+  #completed = 0
+  #markers: { at: number; marker: Marker }[] = []
+  #blocked: (() => void) | null = null
+  /** Whether the transport did not take something: then nothing behind it is ever flushed. */
+  #dropped = false
+
+  constructor(transport: Duplex, progress: Progress = () => {}) {
+    super({ objectMode: true, highWaterMark: 1 })
+    this.#transport = transport
+    this.#progress = progress
+    transport.on('drain', () => this.#unblock())
+  }
+
+  override _write(item: Buffer | Marker, _encoding: BufferEncoding, done: () => void): void {
+    if (item instanceof Marker) {
+      this.#markers.push({ at: this.#submitted, marker: item })
+      this.#reach()
+      return done()
+    }
+    if (!this.#transport.writable) {
+      this.#dropped = true // its end or error is reported by itself
+      return done()
+    }
+    this.#submitted += 1
+    this.#progress(item.length, this.#submitted - this.#completed)
+    const more = this.#transport.write(item, error => {
+      this.#completed += 1
+      if (error) this.#dropped = true
+      this.#progress(0, this.#submitted - this.#completed)
+      this.#reach()
+    })
+    if (more || this.#transport.writableLength < MAX_UNWRITTEN_BYTES) done()
+    else this.#blocked = done
+  }
+
+  #unblock(): void {
+    const done = this.#blocked
+    this.#blocked = null
+    done?.()
+  }
+
+  #reach(): void {
+    if (this.#dropped) return
+    while (this.#markers[0] && this.#markers[0].at <= this.#completed) this.#markers.shift()?.marker.reached()
+  }
+}
