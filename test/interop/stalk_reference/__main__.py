@@ -57,6 +57,8 @@ def parser() -> argparse.ArgumentParser:
     parser.add_argument('--send-text', metavar='BYTES', type=int, help='send a string of that size')
     parser.add_argument('--echo', action='store_true', help='send every message back')
     parser.add_argument('--show', action='store_true', help='print every message')
+    parser.add_argument('--ping-every', metavar='N', type=int, help='ping behind every N-th record of messages')
+    parser.add_argument('--update-every', metavar='N', type=int, help='take new keys there')
     parser.add_argument('--close', choices=['first', 'second'], default='second')
     parser.add_argument('--abort', action='store_true', help='abort when all is sent')
     return parser
@@ -122,7 +124,23 @@ def security(conn: Connection) -> dict:
     }
 
 
+def asking(conn: Connection, options):
+    """What asks the peer behind records of messages, as the options say."""
+    records = 0
+
+    def ask():
+        nonlocal records
+        records += 1
+        if options.ping_every and records % options.ping_every == 0:
+            conn.ping()
+        if options.update_every and records % options.update_every == 0:
+            conn.update_keys()
+
+    return ask
+
+
 def talk(conn: Connection, options, report: Report) -> None:
+    conn.between = asking(conn, options)
     for text in options.send:
         conn.send(construct(json.loads(text)))
     if options.send_text is not None:

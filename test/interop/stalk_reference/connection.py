@@ -1,24 +1,30 @@
-"""A blocking connection over a socket: messages both ways, close with its counts, alerts (sections 12 to 18).
+"""A blocking connection over a socket: messages both ways, close with its counts, alerts (sections 12 to 18),
+ping and key update (section 21).
 
 One thread uses it at a time. `receive` answers None when the peer has closed its direction; what ended the
 connection otherwise is raised, behind the messages that came before it.
 """
 
 import enum
+import secrets
 import socket
 import time
 from collections import deque
 from dataclasses import dataclass
+from typing import Callable
 
 from .handshake import Config, Initiator, Responder
 from .values import Invalid, decode_batch, decode_message, encode_message
 from .wire import (
-    ALERT, APPLICATION, CLOSE, DECODE, FRAGMENT, INTERNAL, LAST_FRAGMENT, MAX_CONTENT, MESSAGES, OVERFLOW,
-    PONG, TIMEOUT, UNEXPECTED, Fault, Link, PeerAlert, Truncated, parse_alert,
+    ALERT, APPLICATION, CLOSE, DECODE, FRAGMENT, INTERNAL, KEY_UPDATE, LAST_FRAGMENT, LIMIT, MAX_CONTENT,
+    MESSAGES, OVERFLOW, PING, PONG, TIMEOUT, UNEXPECTED, Fault, Link, PeerAlert, Truncated, parse_alert,
 )
 
 LEAST_FRAGMENT = 1_024
 LINGER_BYTES, LINGER_SECONDS = 65_536, 1.0
+
+# What a key update asks for.
+ANSWER, REQUEST = 0, 1
 
 
 class Inbound(enum.Enum):
@@ -37,6 +43,28 @@ class Outcome:
     sent: int
     acknowledged: int
     received: int
+    pongs: int
+    updates: int
+
+
+class Bucket:
+    """How many records may come, or be sent, uninvited (section 21.3)."""
+
+    def __init__(self, size: int, seconds_each: float):
+        self._size, self._seconds_each = size, seconds_each
+        self.fill()
+
+    def fill(self) -> None:
+        self._level, self._at = float(self._size), time.monotonic()
+
+    def take(self) -> bool:
+        now = time.monotonic()
+        self._level = min(self._size, self._level + (now - self._at) / self._seconds_each)
+        self._at = now
+        if self._level < 1:
+            return False
+        self._level -= 1
+        return True
 
 
 class Connection:
@@ -49,7 +77,12 @@ class Connection:
         self._parts = bytearray()
         self._queue: deque = deque()
         self._failure: Exception | None = None
+        self._ping: bytes | None = None  # the unanswered one
+        self._update_asked = False
+        self._asked_by_peer, self._asked_by_us = Bucket(32, 1), Bucket(16, 2)
         self.sent = self.acknowledged = self.received = 0
+        self.pongs = self.updates = 0  # answers to our pings and to our requests for a key update
+        self.between: Callable[[], None] = lambda: None  # called behind every record of our messages
         sock.settimeout(timeout)
         self.handshake = (Initiator if role == 'initiator' else Responder)(self._link, config)
         self._guarded(lambda: self._make(early))
@@ -62,7 +95,24 @@ class Connection:
             raise ValueError('larger than the peer takes')
         if self._close_sent:
             raise ValueError('our direction is closed')
-        self._guarded(lambda: self._write_message(encoded))
+        for kind, content in self._records(encoded):
+            self._guarded(lambda: self._link.write_sealed(kind, content))
+            self._asked_by_us.fill()
+            self.sent += kind != FRAGMENT
+            if self._link.outbound.due:
+                self.update_keys()
+            self.between()
+
+    def ping(self, value: bytes | None = None) -> None:
+        """Asks the peer for a sign of life and for its count; the answer comes while we read."""
+        self._may_ask(lambda: self._ping is None)
+        self._guarded(lambda: self._write_ping(value or secrets.token_bytes(7) + b'\1'))
+
+    def update_keys(self) -> None:
+        """Takes new keys for our direction, and asks the peer to do so for its own."""
+        self._may_ask(lambda: not self._update_asked)
+        self._update_asked = True
+        self._guarded(lambda: self._write_key_update(REQUEST))
 
     def receive(self):
         """The next message; None when the peer has closed."""
@@ -95,7 +145,7 @@ class Connection:
         self._fail(Fault(code, 'aborted'))
 
     def outcome(self) -> Outcome:
-        counts = self.sent, self.acknowledged, self.received
+        counts = self.sent, self.acknowledged, self.received, self.pongs, self.updates
         match self._failure:
             case None:
                 return Outcome('clean', None, 'both sides have closed', *counts)
@@ -159,19 +209,37 @@ class Connection:
             self.send(message)
         self.handshake.finish()
 
-    def _write_message(self, encoded: bytes) -> None:
+    @staticmethod
+    def _records(encoded: bytes):
+        """Kinds and contents of the records that carry a message."""
         if len(encoded) < MAX_CONTENT:
-            self._link.write_sealed(MESSAGES, b'\x91' + encoded)
-        else:
-            last = (len(encoded) - 1) // MAX_CONTENT * MAX_CONTENT
-            for at in range(0, last, MAX_CONTENT):
-                self._link.write_sealed(FRAGMENT, encoded[at : at + MAX_CONTENT])
-            self._link.write_sealed(LAST_FRAGMENT, encoded[last:])
-        self.sent += 1
+            yield MESSAGES, b'\x91' + encoded
+            return
+        last = (len(encoded) - 1) // MAX_CONTENT * MAX_CONTENT
+        for at in range(0, last, MAX_CONTENT):
+            yield FRAGMENT, encoded[at : at + MAX_CONTENT]
+        yield LAST_FRAGMENT, encoded[last:]
 
     def _write_close(self) -> None:
         self._link.write_sealed(ALERT, bytes([CLOSE]) + self._count())
         self._close_sent = True
+
+    def _may_ask(self, answered: Callable[[], bool]) -> None:
+        """One question of a kind is unanswered at most: reads until the one before is answered."""
+        while not answered():
+            self._guarded(self._read)
+        if self._close_sent:
+            raise ValueError('our direction is closed')
+        if not self._asked_by_us.take():
+            raise ValueError('too many questions, and no messages')
+
+    def _write_ping(self, value: bytes) -> None:
+        self._ping = value
+        self._link.write_sealed(PING, value)
+
+    def _write_key_update(self, request: int) -> None:
+        self._link.write_sealed(KEY_UPDATE, bytes([request]))
+        self.handshake.update_outbound()
 
     def _count(self) -> bytes:
         return self.received.to_bytes(8, 'big')
@@ -196,12 +264,17 @@ class Connection:
                 self._on_messages(inner.content)
             case kind, Inbound.OPEN | Inbound.WITHIN if kind in (FRAGMENT, LAST_FRAGMENT):
                 self._on_fragment(inner.content, last=kind == LAST_FRAGMENT)
-            case kind, Inbound.CLOSED if kind == PONG and self._close_sent:
+            case kind, Inbound.OPEN | Inbound.WITHIN if kind == PING:
+                self._on_ping(inner.content)
+            case kind, Inbound.OPEN | Inbound.WITHIN | Inbound.CLOSED if kind == PONG:
                 self._on_pong(inner.content)
+            case kind, Inbound.OPEN | Inbound.WITHIN | Inbound.CLOSED if kind == KEY_UPDATE:
+                self._on_key_update(inner.content)
             case kind, _:
                 raise Fault(UNEXPECTED, f'kind {kind:02x} may not come now')
 
     def _on_messages(self, content: bytes) -> None:
+        self._asked_by_peer.fill()
         messages = decode_batch(content)
         if any(size > self._config.max_message for _, size in messages):
             raise Fault(OVERFLOW, 'a message is too large')
@@ -209,6 +282,7 @@ class Connection:
             self._deliver(message)
 
     def _on_fragment(self, content: bytes, *, last: bool) -> None:
+        self._asked_by_peer.fill()
         if len(content) < (1 if last else LEAST_FRAGMENT):
             raise Invalid('a fragment is too short')
         if len(self._parts) + len(content) > self._config.max_message:
@@ -234,13 +308,53 @@ class Connection:
         if self._close_sent:
             self._link.write_sealed(PONG, bytes(8) + self._count())
 
+    # Every question is answered at once, so that none comes before the answer to the one before it was sealed.
+
+    def _on_ping(self, content: bytes) -> None:
+        if len(content) != 8 or not any(content):
+            raise Fault(DECODE, 'a ping has 8 bytes, not all zero')
+        self._draw()
+        self._link.write_sealed(PONG, content + self._count())
+
     def _on_pong(self, content: bytes) -> None:
         if len(content) != 16:
             raise Fault(DECODE, 'a pong has 16 bytes')
-        if any(content[:8]):
+        value, count = content[:8], int.from_bytes(content[8:], 'big')
+        if not any(value):
+            self._on_final_pong(count)
+            return
+        if value != self._ping:
             raise Fault(UNEXPECTED, 'a pong to no ping')
-        self._acknowledge(int.from_bytes(content[8:], 'big'))
+        self._acknowledge(count)
+        self._ping = None
+        self.pongs += 1
+
+    def _on_final_pong(self, count: int) -> None:
+        if self._inbound != Inbound.CLOSED or not self._close_sent:
+            raise Fault(UNEXPECTED, 'a final pong that may not come now')
+        self._acknowledge(count)
         self._inbound = Inbound.OVER
+
+    def _on_key_update(self, content: bytes) -> None:
+        if content not in (bytes([ANSWER]), bytes([REQUEST])):
+            raise Fault(DECODE, 'a malformed key update')
+        request = content[0] == REQUEST
+        if request and self._inbound == Inbound.CLOSED:
+            raise Fault(UNEXPECTED, 'a request behind a close')
+        if not request and not self._update_asked:
+            raise Fault(UNEXPECTED, 'an answer to no request')
+        if request:
+            self._draw()
+        self.handshake.update_inbound()
+        if request:
+            self._write_key_update(ANSWER)
+        else:
+            self._update_asked = False
+            self.updates += 1
+
+    def _draw(self) -> None:
+        if not self._asked_by_peer.take():
+            raise Fault(LIMIT, 'too many questions, and no messages')
 
     def _acknowledge(self, count: int) -> None:
         if not self.acknowledged <= count <= self.sent:

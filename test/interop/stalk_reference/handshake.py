@@ -231,6 +231,12 @@ class KeySchedule:
     def protection(self, record_type: int, secret: bytes) -> Protection:
         return Protection(record_type, self.suite, self.traffic(secret))
 
+    def update(self, name: str) -> Protection:
+        """A key update (section 21.2): the secret of that name becomes the next one."""
+        secret = expand_label(getattr(self, name), 'upd', b'', 32)
+        setattr(self, name, secret)
+        return self.protection(APPLICATION, secret)
+
     @property
     def session_id(self) -> bytes:
         return expand_label(self.exp, 'session id', b'', 32)
@@ -247,6 +253,7 @@ class Handshake:
     """What both roles share. Afterwards `peer` is the peer's verified key, or None if it is anonymous."""
 
     role: str
+    secrets: tuple[str, str]  # names of the application secrets: our direction's, the peer's
 
     def __init__(self, link: Link, config: Config):
         self.link, self.config = link, config
@@ -329,6 +336,12 @@ class Handshake:
             raise Fault(AUTH_FAILED, 'the trust policy refuses the peer')
         self.peer = key
 
+    def update_outbound(self) -> None:
+        self.link.outbound = self.keys.update(self.secrets[0])
+
+    def update_inbound(self) -> None:
+        self.link.inbound[APPLICATION] = self.keys.update(self.secrets[1])
+
     @property
     def mode(self) -> str:
         ends = self.peer, self.shown
@@ -344,7 +357,7 @@ INITIATOR_FLIGHT = (INITIATOR_IDENTITY, INITIATOR_PROOF, INITIATOR_FINISHED), ('
 
 
 class Initiator(Handshake):
-    role = 'initiator'
+    role, secrets = 'initiator', ('i_ap', 'r_ap')
 
     def start(self) -> None:
         hello, m1 = self._send_hello()
@@ -410,7 +423,7 @@ class Initiator(Handshake):
 
 
 class Responder(Handshake):
-    role = 'responder'
+    role, secrets = 'responder', ('r_ap', 'i_ap')
 
     def start(self) -> None:
         self._exchange_hellos()

@@ -6,6 +6,7 @@ a socket's `recv` and `sendall`.
 
 import hashlib
 import hmac
+import time
 from typing import NamedTuple
 
 from cryptography.exceptions import InvalidTag
@@ -16,7 +17,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM, ChaCha20Poly1305
 INITIATOR_HELLO, RESPONDER_HELLO, PLAIN_ALERT, APPLICATION, HANDSHAKE = 0xE1, 0xE2, 0xE3, 0xE4, 0xE5
 
 # Kinds of inner plaintext.
-FLIGHT, MESSAGES, FRAGMENT, LAST_FRAGMENT, ALERT, PONG = 1, 2, 3, 4, 5, 9
+FLIGHT, MESSAGES, FRAGMENT, LAST_FRAGMENT, ALERT, KEY_UPDATE, PING, PONG = 1, 2, 3, 4, 5, 6, 8, 9
 
 # Alerts.
 CLOSE, UNEXPECTED, BAD_RECORD, OVERFLOW, DECODE, NOTHING_IN_COMMON, AUTH_FAILED, AUTH_REQUIRED, INTERNAL, \
@@ -26,6 +27,7 @@ MAX_INNER = {APPLICATION: 65_536, HANDSHAKE: 2_048}
 MAX_BODY = {INITIATOR_HELLO: 1_024, RESPONDER_HELLO: 73, PLAIN_ALERT: 1}
 MAX_CONTENT = MAX_INNER[APPLICATION] - 1
 MAX_RECORDS, MAX_BYTES = 2**24, 2**38
+DUE_RECORDS, DUE_BYTES, DUE_SECONDS = 2**22, 2**36, 3_600
 
 
 class Fault(Exception):
@@ -139,6 +141,13 @@ class Protection:
         self._cipher = suite.make(keys)
         self._sequence = 0
         self._bytes = 0
+        self._made_at = time.monotonic()
+
+    @property
+    def due(self) -> bool:
+        """Whether new keys should take its place (section 20)."""
+        age = time.monotonic() - self._made_at
+        return self._sequence >= DUE_RECORDS or self._bytes >= DUE_BYTES or age >= DUE_SECONDS
 
     def _count(self, inner_length: int) -> int:
         if self._sequence >= MAX_RECORDS or self._bytes + inner_length > MAX_BYTES:
