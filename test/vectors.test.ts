@@ -15,6 +15,8 @@ import { expandLabel, finishedMac, HandshakeSecrets, trafficKeys } from '../lib/
 import { prologueOf, Transcript } from '../lib/handshake/transcript.ts'
 import { enframe } from '../lib/wire/frame.ts'
 import { Opener, Sealer } from '../lib/wire/record.ts'
+import { canFollow, follow, type Start, saidOn, sayingOf, wordOf } from './helpers/follower.ts'
+import { signatureOf } from './helpers/formulas.ts'
 import {
   type End,
   type EndOptions,
@@ -23,11 +25,13 @@ import {
   type KeyPair,
   responderEnd
 } from './helpers/machines.ts'
+import { within } from './helpers/pair.ts'
 import { hex } from './helpers/tamper.ts'
 import type {
   HandshakeFile,
   HandshakeVector,
   NegativeFile,
+  NegativeVector,
   RecordName,
   SideVector
 } from './vectors/format.ts'
@@ -148,12 +152,38 @@ function checkSession(t: Test, vector: HandshakeVector, { initiator, responder }
   }
 }
 
+const other = (role: Role): Role => (role === 'initiator' ? 'responder' : 'initiator')
+
+/** The traffic secret behind a key update. */
+const nextSecret = (secret: Buffer): Buffer => expandLabel(secret, 'upd', Buffer.alloc(0))
+
+const secretOf = (role: Role, { secrets }: HandshakeVector): Buffer =>
+  hex(role === 'initiator' ? secrets.i_ap : secrets.r_ap)
+
+const apply = (secret: Buffer, vector: HandshakeVector): ConstructorParameters<typeof Opener> => [
+  TYPE.sealedApplication,
+  suiteOf(vector),
+  trafficKeys(secret, suiteOf(vector))
+]
+
 function checkAfter(t: Test, vector: HandshakeVector, ends: Record<Role, End>): void {
-  for (const { from, what, kind, content, innerBytes, record } of vector.after) {
-    const to = from === 'initiator' ? 'responder' : 'initiator'
-    const sealed = ends[from].sealer?.seal({ type: kind, body: hex(content), innerBytes })
+  const secrets = { initiator: secretOf('initiator', vector), responder: secretOf('responder', vector) }
+  const sealers = { initiator: ends.initiator.sealer, responder: ends.responder.sealer }
+  const openers = { initiator: ends.responder.openers[0], responder: ends.initiator.openers[0] }
+  for (const { from, what, kind, content, innerBytes, record, next } of vector.after) {
+    const sealed = sealers[from]?.seal({ type: kind, body: hex(content), innerBytes })
     t.equal(sealed && enframe(sealed).toString('hex'), record, `${from}: ${what}`)
-    t.same(ends[to].openers[0]?.open(frameOf(hex(record))), { type: kind, body: hex(content), innerBytes })
+    t.same(openers[from]?.open(frameOf(hex(record))), { type: kind, body: hex(content), innerBytes })
+    if (!next) continue
+    secrets[from] = nextSecret(secrets[from])
+    const [type, suite, keys] = apply(secrets[from], vector)
+    const { key, iv, mac } = keys
+    const derived = { secret: secrets[from], key, iv, mac }
+    for (const name of ['secret', 'key', 'iv', 'mac'] as const) {
+      if (next[name] !== undefined) t.equal(derived[name].toString('hex'), next[name], `${from}: ${name}`)
+    }
+    sealers[from] = new Sealer(type, suite, keys)
+    openers[from] = new Opener(type, suite, keys)
   }
 }
 
@@ -244,39 +274,109 @@ const vectorNamed = (name: string): HandshakeVector => {
   return found
 }
 
-/** An end to which everything came as it should up to this place. */
-async function endAt(vector: HandshakeVector, to: Role, place: RecordName | number): Promise<End> {
+/** An end to which everything came as it should up to this place of the handshake. */
+async function endAt(vector: HandshakeVector, to: Role, place: RecordName): Promise<End> {
   const end = endOf(vector, to)
   await end.start()
   for (const name of ARRIVING[to]) {
     if (name === place) return end
     await end.deliver(hex(vector.records[name]))
   }
-  const before = vector.after.slice(0, Number(place)).filter(record => record.from !== to)
-  for (const { record } of before) end.openers[0]?.open(frameOf(hex(record)))
   return end
 }
 
-/** In a handshake through the machine, afterwards through the opener. */
-async function refusalOf(end: End, place: RecordName | number, record: Buffer): Promise<unknown> {
-  const given = async () => {
-    if (typeof place === 'string') await end.deliver(record)
-    else end.openers[0]?.open(frameOf(record))
+/** The opener of what comes behind the handshake, with the records up to this place opened. */
+function openerAt(vector: HandshakeVector, to: Role, place: number): Opener {
+  let secret = secretOf(other(to), vector)
+  let opener = new Opener(...apply(secret, vector))
+  const before = vector.after.slice(0, place).filter(({ from }) => from !== to)
+  if (to === 'initiator') opener.open(frameOf(hex(vector.records.M5)))
+  for (const { record, next } of before) {
+    opener.open(frameOf(hex(record)))
+    if (!next) continue
+    secret = nextSecret(secret)
+    opener = new Opener(...apply(secret, vector))
   }
-  return given().then(
-    () => undefined,
-    (error: unknown) => error
-  )
+  return opener
 }
 
-for (const { name, handshake, to, place, record, code, alert, asked } of negatives.vectors) {
-  t.test(`${handshake}, ${place} to the ${to}: ${name} is refused`, async t => {
-    const end = await endAt(vectorNamed(handshake), to, place)
-    const error = await refusalOf(end, place, hex(record))
-    if (!(error instanceof StalkError)) throw error ?? new Error('taken')
-    t.equal(error.code, code, error.message)
-    t.equal(alertFor(error.code), alert)
-    t.equal(end.asked.length > 0, asked, 'whether the policy was asked')
-    if (typeof place === 'string') t.equal(end.session, undefined)
+function isRefused(t: Test, error: unknown, { code, alert }: NegativeVector): void {
+  if (!(error instanceof StalkError)) throw error ?? new Error('taken')
+  t.equal(error.code, code, error.message)
+  t.equal(alertFor(error.code), alert)
+}
+
+const thrownBy = (step: () => unknown): unknown => {
+  try {
+    step()
+  } catch (error) {
+    return error
+  }
+  return undefined
+}
+
+for (const negative of negatives.vectors) {
+  const { name, handshake, to, place, record, code, asked } = negative
+  const title = `${handshake}, ${place} to the ${to}: ${name}`
+  const vector = vectorNamed(handshake)
+  if (typeof place === 'string') {
+    t.test(`${title} is refused`, async t => {
+      const end = await endAt(vector, to, place)
+      const error = await end.deliver(hex(record)).then(
+        () => undefined,
+        (error: unknown) => error
+      )
+      isRefused(t, error, negative)
+      t.equal(end.asked.length > 0, asked, 'whether the policy was asked')
+      t.equal(end.session, undefined)
+    })
+  } else if (code === 'ERR_STALK_BAD_RECORD') {
+    t.test(`${title} does not open`, async t => {
+      const opener = openerAt(vector, to, place)
+      isRefused(
+        t,
+        thrownBy(() => opener.open(frameOf(hex(record)))),
+        negative
+      )
+    })
+  } else {
+    t.test(`${title} opens`, async t => {
+      t.ok(openerAt(vector, to, place).open(frameOf(hex(record))).type > 0)
+    })
+  }
+}
+
+// --- lib's connections behind the handshake ------------------------------------------------------------
+// As far as lib can be told to do what a vector's side does there: see helpers/follower.ts.
+
+function startOf(vector: HandshakeVector, role: Role): Start {
+  const { identity, signature } = vector[role]
+  const key = keyNamed(identity)
+  return {
+    handshake: endOf(vector, role).machine,
+    sign: async input => (key?.type === 'ed25519' ? signatureOf(key.privateKey, input) : hex(signature ?? ''))
+  }
+}
+
+for (const vector of handshakes.vectors) {
+  const end = vector.after.length
+  for (const role of (['initiator', 'responder'] as const).filter(role => canFollow(vector, role, end))) {
+    t.test(`${vector.name}: lib's connection says what the ${role} says behind the handshake`, async t => {
+      const { connection, wire } = await follow(vector, role, startOf(vector, role), end)
+      t.same(saidOn(wire, vector, role), sayingOf(vector, role, end))
+      t.match(await within(connection.outcome, 'the outcome'), { kind: 'clean' })
+    })
+  }
+}
+
+for (const { name, handshake, to, place, record, code, alert } of negatives.vectors) {
+  const vector = vectorNamed(handshake)
+  if (typeof place === 'string' || !canFollow(vector, to, place)) continue
+  t.test(`${handshake}, ${place} to the ${to}: lib's connection refuses ${name}`, async t => {
+    const { connection, wire } = await follow(vector, to, startOf(vector, to), place)
+    wire.push(hex(record))
+    t.match(await within(connection.outcome, 'the outcome'), { kind: 'protocol', code })
+    const told = wordOf(5, Buffer.of(alert ?? 0).toString('hex'))
+    t.same(saidOn(wire, vector, to), [...sayingOf(vector, to, place), told])
   })
 }

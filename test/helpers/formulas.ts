@@ -161,15 +161,19 @@ export const keysOf = (secret: Buffer, suite: number): KeysOf => ({
 export const innerOf = (kind: number, content: Buffer, bytes = content.length + 1): Buffer =>
   Buffer.concat([content, integer(1, kind), Buffer.alloc(bytes - content.length - 1)])
 
+/** The traffic secret behind a key update. */
+export const updated = (secret: Buffer): Buffer => EL(secret, 'upd', NONE, 32)
+
 export interface Opened {
   readonly kind: number
   readonly content: Buffer
 }
 
-/** One direction under one secret: seals the next record, or opens it. */
+/** One direction under one secret: seals the next record, or opens it. Behind a key update it is another one. */
 export class Direction {
   readonly type: number
   readonly suite: number
+  readonly secret: Buffer
   readonly keys: KeysOf
   #sequence = 0
   #taken = 0 // bytes of the OFB keystream
@@ -177,7 +181,13 @@ export class Direction {
   constructor(type: number, suite: number, secret: Buffer) {
     this.type = type
     this.suite = suite
+    this.secret = secret
     this.keys = keysOf(secret, suite)
+  }
+
+  /** The same direction behind a key update: the next secret, sequences and keystream from their start. */
+  next(): Direction {
+    return new Direction(this.type, this.suite, updated(this.secret))
   }
 
   /** The whole record. */

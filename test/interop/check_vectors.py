@@ -11,13 +11,15 @@ from dataclasses import dataclass, field
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from cryptography.hazmat.primitives.serialization import load_der_private_key
 
-from stalk_reference.connection import Connection
+from stalk_reference.connection import REQUEST, Connection
 from stalk_reference.handshake import (
     Config, IdentityMessage, Initiator, KeySchedule, Responder, prologue, split_flight,
 )
 from stalk_reference.identity import ED25519, Identity, PublicKey
+from stalk_reference.values import decode_batch
 from stalk_reference.wire import (
-    ALERT, APPLICATION, HANDSHAKE, PLAIN_ALERT, SUITES, Fault, Link, PeerAlert, Truncated, is_grease,
+    ALERT, APPLICATION, CLOSE, FRAGMENT, HANDSHAKE, KEY_UPDATE, LAST_FRAGMENT, MESSAGES, PING, PLAIN_ALERT,
+    SUITES, Fault, Inner, Link, PeerAlert, TrafficKeys, Truncated, is_grease,
 )
 
 PLACES = ('M1', 'M2', 'M3', 'M4', 'M5')
@@ -118,6 +120,7 @@ def check_handshake(vector: dict, keys: dict, tally: Tally) -> None:
     check_flights(vector, keys, tally)
     for role in ('initiator', 'responder'):
         check_role(vector, role, keys, tally)
+        check_connection(vector, role, keys, tally)
 
 
 def check_flights(vector: dict, keys: dict, tally: Tally) -> None:
@@ -139,14 +142,68 @@ def check_role(vector: dict, role: str, keys: dict, tally: Tally) -> None:
     handshake.finish()
     check_schedule(vector, handshake, name, tally)
     for i, entry in enumerate(vector['after']):
-        if entry['from'] == role:
+        ours = entry['from'] == role
+        if ours:
             link.write_sealed(entry['kind'], bytes.fromhex(entry['content']), entry['innerBytes'])
         else:
             kind, content, size = link.read_sealed(APPLICATION)[1]
             expected = entry['kind'], entry['content'], entry['innerBytes']
             tally(f'{name}: inner {i}', (kind, content.hex(), size), expected)
+        if entry['kind'] == KEY_UPDATE:
+            (handshake.update_outbound if ours else handshake.update_inbound)()
+            secret = 'i_ap' if entry['from'] == 'initiator' else 'r_ap'
+            check_update(entry['next'], handshake.keys, secret, f'{name}: update {i}', tally)
     for (place, expected), actual in zip(records(vector, role).items(), script.sent, strict=True):
         tally(f'{name}: record {place}', actual, expected)
+
+
+def check_update(expected: dict, keys: KeySchedule, secret: str, name: str, tally: Tally) -> None:
+    tally(f'{name}: secret', getattr(keys, secret).hex(), expected['secret'])
+    check_traffic(expected, keys.traffic(getattr(keys, secret)), name, tally)
+
+
+def check_traffic(expected: dict, derived: TrafficKeys, name: str, tally: Tally) -> None:
+    for part in TrafficKeys._fields:
+        if part in expected:
+            tally(f'{name}: {part}', getattr(derived, part).hex(), expected[part])
+
+
+def check_connection(vector: dict, role: str, keys: dict, tally: Tally) -> None:
+    """The same side as a connection, that answers by itself: it says what the vector says."""
+    script = Script(b''.join(records(vector, other(role)).values()))
+    conn = Connection(script, role, config(vector, role, keys, Tally()))
+    follow(conn, vector['after'], role)
+    expected = [(entry['kind'], entry['content']) for entry in vector['after'] if entry['from'] == role]
+    said = [(inner.kind, inner.content.hex()) for inner in opened(script, vector, role, APPLICATION)]
+    tally(f"{vector['name']}, {role}: what the connection says", said[-len(expected):], expected)
+    tally(f"{vector['name']}, {role}: its outcome", conn.outcome().kind, 'clean')
+
+
+def follow(conn: Connection, after: list[dict], role: str) -> None:
+    """Does what a side does in `after`, and lets it answer; reads before a record what that side had read."""
+    theirs = read = 0
+    for entry in [*after, None]:
+        if entry and entry['from'] != role:
+            theirs += 1
+            continue
+        while read < theirs - (entry or {}).get('unread', 0):
+            conn._guarded(conn._read)
+            read += 1
+        if entry:
+            begin(conn, entry['kind'], bytes.fromhex(entry['content']))
+
+
+def begin(conn: Connection, kind: int, content: bytes) -> None:
+    """Sends such a record, unless it is one that has to come by itself."""
+    if kind in (MESSAGES, FRAGMENT, LAST_FRAGMENT):
+        conn._link.write_sealed(kind, content)
+        conn.sent += len(decode_batch(content)) if kind == MESSAGES else kind == LAST_FRAGMENT
+    elif kind == PING:
+        conn.ping(content)
+    elif kind == KEY_UPDATE and content[0] == REQUEST:
+        conn.update_keys()
+    elif kind == ALERT and content[0] == CLOSE:
+        conn.finish()
 
 
 def check_schedule(vector: dict, handshake, name: str, tally: Tally) -> None:
@@ -160,9 +217,7 @@ def check_schedule(vector: dict, handshake, name: str, tally: Tally) -> None:
     for secret, fin in (('i_hs', 'fin_i'), ('r_hs', 'fin_r')):
         tally(f'{name}: {fin}', keys.finished_key(getattr(keys, secret)).hex(), secrets[fin])
     for secret, traffic in vector['keys'].items():
-        derived = keys.traffic(getattr(keys, secret))
-        for part, expected in traffic.items():
-            tally(f'{name}: {part} of {secret}', getattr(derived, part).hex(), expected)
+        check_traffic(traffic, keys.traffic(getattr(keys, secret)), f'{name}: {secret}', tally)
     tally(f'{name}: session id', keys.session_id.hex(), vector['sessionId'])
     for entry in vector['exports']:
         out = keys.export(entry['label'].encode(), entry['context'].encode(), entry['length'])
@@ -181,7 +236,8 @@ def check_refusal(negative: dict, vector: dict, keys: dict, tally: Tally) -> Non
         settings.suites = [1, 2, 3]
     script = Script(spoiled(negative, vector))
     in_handshake = negative['place'] in PLACES
-    made, failure = attempt(script, role, settings)
+    before = [] if in_handshake else vector['after'][: negative['place']]
+    made, failure = attempt(script, role, settings, before)
     tally(f'{name}: a session', made, not in_handshake)
     tally(f'{name}: asked', bool(asked), negative['asked'])
     tally(f'{name}: alert', getattr(failure, 'alert', None), negative['alert'])
@@ -199,13 +255,13 @@ def spoiled(negative: dict, vector: dict) -> bytes:
     return b''.join(before) + bytes.fromhex(negative['record'])
 
 
-def attempt(script: Script, role: str, settings: Config):
-    """Whether a session was made, and what ended it."""
+def attempt(script: Script, role: str, settings: Config, before: list[dict]):
+    """Whether a session was made, and what ended it: a record behind so many of `after`."""
     conn = None
     try:
         conn = Connection(script, role, settings)
-        while conn.receive() is not None:
-            pass
+        follow(conn, before, role)
+        conn._guarded(conn._read)
     except (Fault, PeerAlert, Truncated) as failure:
         return conn is not None, failure
     return True, None
@@ -218,12 +274,23 @@ def sent_alert(script: Script, vector: dict, role: str) -> int | None:
         return last[4]
     if last[0] not in (HANDSHAKE, APPLICATION):
         return None
-    secret = vector['secrets'][f"{role[0]}_{'hs' if last[0] == HANDSHAKE else 'ap'}"]
-    shared, th1 = bytes.fromhex(vector['shared']), bytes.fromhex(vector['transcript']['th1'])
-    schedule = KeySchedule(vector['app'], SUITES[vector['suite']], shared, th1)
-    protection = schedule.protection(last[0], bytes.fromhex(secret))
-    *_, inner = [protection.open(record) for record in script.sent if record[0] == last[0]]
+    *_, inner = opened(script, vector, role, last[0])
     return inner.content[0] if inner.kind == ALERT else None
+
+
+def opened(script: Script, vector: dict, role: str, record_type: int) -> list[Inner]:
+    """What a side has sealed in records of that type, opened with the vector's keys."""
+    th1, th7 = (bytes.fromhex(vector['transcript'][name]) for name in ('th1', 'th7'))
+    keys = KeySchedule(vector['app'], SUITES[vector['suite']], bytes.fromhex(vector['shared']), th1)
+    keys.application(th7)
+    name = f"{role[0]}_{'hs' if record_type == HANDSHAKE else 'ap'}"
+    protection, inners = keys.protection(record_type, getattr(keys, name)), []
+    for record in script.sent:
+        if record[0] == record_type:
+            inners.append(protection.open(record))
+            if inners[-1].kind == KEY_UPDATE:
+                protection = keys.update(name)
+    return inners
 
 
 def main(folder: pathlib.Path) -> int:

@@ -33,14 +33,23 @@ export interface TrafficVector {
   readonly mac?: string
 }
 
+/** What a traffic secret becomes by a key update, and the keys of it. */
+export interface NextVector extends TrafficVector {
+  readonly secret: string
+}
+
 export interface RecordVector {
   readonly from: 'initiator' | 'responder'
   readonly what: string
+  /** How many of the peer's records before it its sender has not read yet; left out: none. */
+  readonly unread?: number
   readonly kind: number
   readonly content: string
   /** Content, kind and padding, in bytes. */
   readonly innerBytes: number
   readonly record: string
+  /** Of a key update, which is the last record under its sender's keys: those of what its sender seals next. */
+  readonly next?: NextVector
 }
 
 export type RecordName = 'M1' | 'M2' | 'M3' | 'M4' | 'M5'

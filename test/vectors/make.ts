@@ -16,6 +16,7 @@ import {
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import {
+  type Direction,
   exported,
   H,
   HMAC,
@@ -48,6 +49,7 @@ import type {
   KeyVector,
   NegativeFile,
   NegativeVector,
+  NextVector,
   RecordVector,
   SideVector,
   TrafficVector
@@ -235,27 +237,110 @@ function run(setup: Setup): Run {
   return { initiator, responder, records: { M1, M2, M3, M4, M5 } }
 }
 
+// --- what is sent once the session is there ----------------------------------------------------------------
+
 const count = (received: number): Buffer => integer(8, received)
 const MESSAGES = bytes('92 c3 a26869') // true and "hi"
 const CLOSE = Buffer.concat([bytes('00'), count(2)])
-const FINAL_PONG = Buffer.concat([count(0), count(2)])
+const FINAL = Buffer.alloc(8)
+const PINGS = [bytes('70696e6720 000001'), bytes('00000000 000000ff')] as const
+const pongOf = (value: Buffer, received: number): Buffer => Buffer.concat([value, count(received)])
+const STRING = Buffer.concat([bytes('da044c'), Buffer.alloc(1100, 0x78)]) // 1,100 times "x"
 
-/** What is sent once the session is there; the closes are padded, to show that too. */
-const AFTER = [
-  { from: 'initiator', what: 'two messages: true and "hi"', kind: 2, content: MESSAGES, padding: 0 },
-  { from: 'responder', what: 'two messages: true and "hi"', kind: 2, content: MESSAGES, padding: 0 },
-  { from: 'initiator', what: 'close, two received', kind: 5, content: CLOSE, padding: 22 },
-  { from: 'responder', what: 'close, two received', kind: 5, content: CLOSE, padding: 22 },
-  { from: 'initiator', what: 'final pong, two received', kind: 9, content: FINAL_PONG, padding: 0 }
-] as const
+type Role = 'initiator' | 'responder'
 
-const afterwards = ({ initiator, responder }: Run): RecordVector[] =>
-  AFTER.map(({ from, what, kind, content, padding }) => {
-    const { outbound } = (from === 'initiator' ? initiator : responder).open
-    const innerBytes = content.length + 1 + padding
-    const sealed = outbound.seal(innerOf(kind, content, innerBytes))
-    return { from, what, kind, content: hex(content), innerBytes, record: hex(sealed) }
-  })
+interface Line extends Pick<RecordVector, 'what' | 'kind' | 'unread'> {
+  readonly from: Role
+  readonly content: Buffer
+}
+
+const I = 'initiator'
+const R = 'responder'
+
+const line = (from: Role, what: string, kind: number, content: Buffer, unread = 0): Line => {
+  return { from, what, kind, content, unread }
+}
+
+const messages = (from: Role, unread?: number): Line =>
+  line(from, 'two messages: true and "hi"', 2, MESSAGES, unread)
+
+const ping = (from: Role, n: 0 | 1): Line => line(from, 'ping', 8, PINGS[n])
+
+const pong = (from: Role, n: 0 | 1, received: number): Line =>
+  line(from, `pong, ${received} received`, 9, pongOf(PINGS[n], received))
+
+const request = (from: Role, unread?: number): Line =>
+  line(from, 'key update, a request', 6, bytes('01'), unread)
+
+const answer = (from: Role, unread?: number): Line =>
+  line(from, 'key update, the answer', 6, bytes('00'), unread)
+
+const close = (from: Role, received: number, unread?: number): Line =>
+  line(from, `close, ${received} received`, 5, Buffer.concat([bytes('00'), count(received)]), unread)
+
+const finalPong = (from: Role, received: number, unread?: number): Line =>
+  line(from, `final pong, ${received} received`, 9, pongOf(FINAL, received), unread)
+
+const PLAIN = [messages(I), messages(R), close(I, 2), close(R, 2), finalPong(I, 2)]
+
+/** The initiator asks, and the responder still sends under its old key before it reads that. */
+const INITIATOR_ASKS = [
+  ...[messages(I), messages(R), ping(I, 0), pong(R, 0, 2)],
+  ...[request(I), messages(I), messages(R, 2), answer(R, 1), messages(R)],
+  ...[ping(I, 1), pong(R, 1, 4), close(I, 6), close(R, 4), finalPong(I, 6)]
+]
+
+/** The responder asks, within a message of the initiator's and behind its close. */
+const RESPONDER_ASKS = [
+  ...[messages(I), messages(R)],
+  line(I, 'first fragment of 1,100 "x"', 3, STRING.subarray(0, 1024)),
+  ...[request(R), ping(R, 0), answer(I, 1), pong(I, 0, 2)],
+  line(I, 'last fragment of 1,100 "x"', 4, STRING.subarray(1024)),
+  ...[close(I, 2), ping(R, 1), pong(I, 1, 2), request(R), answer(I)],
+  ...[messages(R), close(R, 3), finalPong(I, 4)]
+]
+
+/** Both ask at the same time, and later both close at the same time. */
+const BOTH_ASK = [
+  ...[messages(I), messages(R), ping(I, 0), pong(R, 0, 2)],
+  ...[request(I), request(R, 1), messages(I, 1), messages(R, 2), answer(I, 1), answer(R, 2)],
+  ...[messages(I), messages(R), close(I, 6), close(R, 6, 1), finalPong(I, 6), finalPong(R, 6, 1)]
+]
+
+const LINES: Readonly<Record<string, readonly Line[]>> = {
+  'mutual, Ed25519, GCM': INITIATOR_ASKS,
+  'mutual, Ed25519, ChaCha': RESPONDER_ASKS,
+  'mutual, Ed25519, OFB': BOTH_ASK
+}
+
+const linesOf = ({ name }: Setup): readonly Line[] => LINES[name] ?? PLAIN
+
+/** Seals what is sent after M5, all of it or so many records; a key update changes its sender's direction. */
+function afterwards(setup: Setup, made: Run, records?: number): RecordVector[] {
+  return linesOf(setup)
+    .slice(0, records)
+    .map(({ from, what, kind, content, unread }) => {
+      const { open } = made[from]
+      const innerBytes = content.length + 1 + (kind === 5 || kind === 6 ? 22 : 0) // to show padding too
+      const sealed = hex(open.outbound.seal(innerOf(kind, content, innerBytes)))
+      if (kind === 6) open.outbound = open.outbound.next()
+      return {
+        from,
+        what,
+        ...(unread ? { unread } : {}),
+        kind,
+        content: hex(content),
+        innerBytes,
+        record: sealed,
+        ...(kind === 6 ? { next: nextOf(open.outbound) } : {})
+      }
+    })
+}
+
+const nextOf = ({ secret, suite }: Direction): NextVector => ({
+  secret: hex(secret),
+  ...traffic(secret, suite)
+})
 
 function traffic(secret: Buffer, suite: number): TrafficVector {
   const { key, iv, mac } = keysOf(secret, suite)
@@ -301,7 +386,7 @@ function handshakeVector(setup: Setup): HandshakeVector {
   const { initiator, responder, records } = made
   const { shared } = initiator
   if (!shared.equals(responder.shared)) throw new Error('two results of X25519')
-  const after = afterwards(made)
+  const after = afterwards(setup, made)
   const secrets = { ...there(initiator.secrets), ...there(initiator.application) }
   const { i_hs, r_hs, i_ap, r_ap, exp, sessionId } = secrets
   return {
@@ -842,7 +927,7 @@ function negativeRecords(): NegativeVector[] {
   return SUITES.flatMap(([, short]) => {
     const setup = named(`mutual, Ed25519, ${short}`)
     const made = run(setup)
-    const after = afterwards(made)
+    const after = afterwards(setup, made)
     const whole = [
       ['M3', 'initiator', made.records.M3],
       ['M4', 'responder', made.records.M4],
@@ -875,6 +960,110 @@ function negativeRecords(): NegativeVector[] {
   })
 }
 
+/** A record of a kind, in the place of that one of `after`, under the keys that its sender has by then. */
+function instead(
+  setup: Setup,
+  place: number,
+  short: Short,
+  name: string,
+  seal: (outbound: Direction) => Buffer
+): NegativeVector {
+  const made = run(setup)
+  afterwards(setup, made, place)
+  const { from } = there(linesOf(setup)[place])
+  const to = from === 'initiator' ? 'responder' : 'initiator'
+  return refused(setup, to, short, { name, place, record: hex(seal(made[from].open.outbound)) })
+}
+
+type ControlCase = readonly [short: Short, name: string, kind: number, content: Buffer]
+
+/** What may not come as the first record of either side: nobody has asked for anything. */
+const UNASKED: readonly ControlCase[] = [
+  ['DECODE', 'an empty ping', 8, NONE],
+  ['DECODE', 'a ping of 7 bytes', 8, less(PINGS[0])],
+  ['DECODE', 'a ping of 9 bytes', 8, more(PINGS[0])],
+  ['DECODE', 'a ping of zero bytes', 8, FINAL],
+  ['UNEXPECTED', 'a pong that nobody asked for', 9, pongOf(PINGS[0], 0)],
+  ['UNEXPECTED', 'a final pong before the closes', 9, pongOf(FINAL, 0)],
+  ['DECODE', 'an empty key update', 6, NONE],
+  ['DECODE', 'a key update of two bytes', 6, bytes('0100')],
+  ['DECODE', 'a key update of value 2', 6, bytes('02')],
+  ['DECODE', 'a key update of value 255', 6, bytes('ff')],
+  ['UNEXPECTED', 'an answer to a key update that nobody asked for', 6, bytes('00')],
+  ['UNEXPECTED', 'a ticket', 7, Buffer.concat([integer(4, 60), Buffer.alloc(16), vector(bytes('dd'))])],
+  ['UNEXPECTED', 'shapes', 10, bytes('40 01 01 01 61')],
+  ['UNEXPECTED', 'an unknown kind', 11, NONE]
+]
+
+const ASKS = named('mutual, Ed25519, GCM')
+const IS_ASKED = named('mutual, Ed25519, ChaCha')
+
+/** Wrong answers to the initiator, and what the initiator may not send behind its close: places of `after`. */
+const ASKED: readonly (readonly [setup: Setup, place: number, ...ControlCase])[] = [
+  [ASKS, 3, 'UNEXPECTED', 'a pong of another value', 9, pongOf(PINGS[1], 2)],
+  [ASKS, 3, 'UNEXPECTED', 'a final pong in the place of a pong', 9, pongOf(FINAL, 2)],
+  [ASKS, 3, 'DECODE', 'a pong without a count', 9, PINGS[0]],
+  [ASKS, 3, 'DECODE', 'a pong of 15 bytes', 9, less(pongOf(PINGS[0], 2))],
+  [ASKS, 3, 'DECODE', 'a pong of 17 bytes', 9, more(pongOf(PINGS[0], 2))],
+  [ASKS, 3, 'UNEXPECTED', 'a pong that counts more than was sent', 9, pongOf(PINGS[0], 3)],
+  [ASKS, 3, 'UNEXPECTED', 'an answer to a key update in the place of a pong', 6, bytes('00')],
+  [ASKS, 6, 'UNEXPECTED', 'a pong again', 9, pongOf(PINGS[0], 2)],
+  [ASKS, 8, 'UNEXPECTED', 'an answer to a key update again', 6, bytes('00')],
+  [ASKS, 10, 'UNEXPECTED', 'the pong of an earlier ping', 9, pongOf(PINGS[0], 4)],
+  [ASKS, 10, 'UNEXPECTED', 'a pong that counts less than an earlier one', 9, pongOf(PINGS[1], 1)],
+  [IS_ASKED, 6, 'UNEXPECTED', 'a close within a message', 5, CLOSE],
+  [IS_ASKED, 10, 'UNEXPECTED', 'a ping behind the close', 8, PINGS[0]],
+  [IS_ASKED, 10, 'UNEXPECTED', 'a request for a key update behind the close', 6, bytes('01')],
+  [IS_ASKED, 10, 'UNEXPECTED', 'messages behind the close', 2, MESSAGES],
+  [IS_ASKED, 10, 'UNEXPECTED', 'a close again', 5, CLOSE],
+  [IS_ASKED, 10, 'UNEXPECTED', 'a pong of another value behind the close', 9, pongOf(PINGS[0], 2)],
+  [IS_ASKED, 10, 'UNEXPECTED', "a final pong before the responder's close", 9, pongOf(FINAL, 2)],
+  [IS_ASKED, 12, 'UNEXPECTED', 'a request in the place of an answer, behind the close', 6, bytes('01')]
+]
+
+function negativeControls(): NegativeVector[] {
+  const sealing = (kind: number, content: Buffer) => (outbound: Direction) =>
+    outbound.seal(innerOf(kind, content))
+  return [
+    ...UNASKED.flatMap(([short, name, kind, content]) =>
+      [0, 1].map(place => instead(ASKS, place, short, name, sealing(kind, content)))
+    ),
+    ...ASKED.map(([setup, place, short, name, kind, content]) =>
+      instead(setup, place, short, name, sealing(kind, content))
+    )
+  ]
+}
+
+/** Records under a key that is over, or not yet to be used; under every suite, to both sides. */
+function negativeKeys(): NegativeVector[] {
+  const sealed = innerOf(2, MESSAGES)
+  return SUITES.flatMap(([, short]) => {
+    const setup = named(`mutual, Ed25519, ${short}`)
+    const lines = linesOf(setup)
+    const bad = (place: number, name: string, seal: (outbound: Direction) => Buffer): NegativeVector =>
+      instead(setup, place, 'BAD_RECORD', name, seal)
+    return ([I, R] as const).flatMap(role => {
+      const update = lines.findIndex(({ from, kind }) => from === role && kind === 6)
+      const behind = lines.findIndex(({ from }, index) => from === role && index > update)
+      const before = run(setup)
+      afterwards(setup, before, update)
+      const old = before[role].open.outbound
+      old.seal(innerOf(6, NONE, 24)) // where the key update itself was
+      return [
+        bad(role === I ? 0 : 1, 'a record under the next key without a key update', it =>
+          it.next().seal(sealed)
+        ),
+        bad(behind, 'a record under the old key behind a key update', () => old.seal(sealed)),
+        bad(
+          behind,
+          'a record at sequence 1 right behind a key update',
+          it => [it.seal(sealed), it.seal(sealed)][1] as Buffer
+        )
+      ]
+    })
+  })
+}
+
 export const negativeFile = (): NegativeFile => ({
   about:
     'Records that have to be refused, each in the place of one of a handshake of handshake.json. See README.md.',
@@ -884,7 +1073,9 @@ export const negativeFile = (): NegativeFile => ({
     ...negativeM3(),
     ...negativeM4(),
     ...negativeM5(),
-    ...negativeRecords()
+    ...negativeRecords(),
+    ...negativeControls(),
+    ...negativeKeys()
   ]
 })
 

@@ -57,7 +57,7 @@ def parser() -> argparse.ArgumentParser:
     parser.add_argument('--send-text', metavar='BYTES', type=int, help='send a string of that size')
     parser.add_argument('--echo', action='store_true', help='send every message back')
     parser.add_argument('--show', action='store_true', help='print every message')
-    parser.add_argument('--ping-every', metavar='N', type=int, help='ping behind every N-th record of messages')
+    parser.add_argument('--ping-every', metavar='N', type=int, help='ping behind every N-th record')
     parser.add_argument('--update-every', metavar='N', type=int, help='take new keys there')
     parser.add_argument('--close', choices=['first', 'second'], default='second')
     parser.add_argument('--abort', action='store_true', help='abort when all is sent')

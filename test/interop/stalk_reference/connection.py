@@ -308,7 +308,7 @@ class Connection:
         if self._close_sent:
             self._link.write_sealed(PONG, bytes(8) + self._count())
 
-    # Every question is answered at once, so that none comes before the answer to the one before it was sealed.
+    # Every question is answered at once: none can come before the answer to the one before it was sealed.
 
     def _on_ping(self, content: bytes) -> None:
         if len(content) != 8 or not any(content):
