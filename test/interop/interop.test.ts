@@ -102,6 +102,12 @@ t.test(
   }
 )
 
+t.test('the reference answers, asks and refuses as section 21 says', async t => {
+  const { status, output } = runPython('check_upkeep.py')
+  t.match(output, /^\d{2,} checked, 0 failed\n$/)
+  t.equal(status, 0)
+})
+
 async function talk(t: Test, { meet, ours }: End, suite: SuiteName, mode: Mode, keys: Keys): Promise<void> {
   const options = { ...ours(mode, keys), suites: [suite], app: 'interop' }
   const args = ['--suite', suiteNames.indexOf(suite) + 1, '--app', 'interop', '--echo']
@@ -442,3 +448,56 @@ t.test('a handshake that is cut is truncated for the reference, at every one of 
     t.match(await py.run('connect', '--port', cut, ...mutual).take('failed'), { kind: 'Truncated' })
   }
 })
+
+// --- pings and key updates (section 21) ----------------------------------------------------------------
+
+/** Asks behind each of its records of messages, in the middle of a long one too. */
+const asking: Args = ['--ping-every', 1, '--update-every', 1]
+const RECORDS = Math.ceil(MB / 65_535)
+
+t.test('two of the reference ask each other for pings and new keys all the time, in every suite', async t => {
+  for (const i of suiteNames.keys()) {
+    const args = [...argsOf('anonymous', ed25519), '--suite', i + 1, ...asking]
+    const listening = py.run('listen', '--echo', ...args)
+    const port = await listening.port()
+    const connecting = py.run('connect', '--port', port, '--send-text', MB, '--close', 'first', ...args)
+    for (const job of [listening, connecting]) {
+      await job.take('secure')
+      t.match(await job.take('end'), { kind: 'clean', sent: 1, acknowledged: 1, received: 1 })
+    }
+  }
+})
+
+t.test(
+  'stalk answers pings and requests for new keys, also within a message, in every suite',
+  bothWays(async (t, { meet, ours }) => {
+    for (const [i, suite] of suiteNames.entries()) {
+      const args = [...mutual, '--suite', i + 1, '--send-text', MB, '--echo', ...asking]
+      const { conn, job } = await meet(t, py, { ...ours('mutual'), suites: [suite] }, args)
+      const { take } = reader(conn)
+      t.equal(String((await take(1))[0]).length, MB)
+      for (const message of ['one', 'two', 'three']) {
+        await conn.send(message)
+        t.same(await take(1), [message])
+      }
+      conn.end()
+      t.match(await conn.outcome, { kind: 'clean', sent: 3, acknowledged: 3, received: 4 })
+      await job.take('secure')
+      const answered = { pongs: RECORDS + 3, updates: RECORDS + 3 }
+      t.match(await job.take('end'), { kind: 'clean', sent: 4, acknowledged: 4, received: 3, ...answered })
+    }
+  })
+)
+
+t.test(
+  'stalk answers them behind its own close',
+  bothWays(async (t, { meet, ours }) => {
+    const args = [...mutual, '--echo', ...asking]
+    const { conn, job } = await meet(t, py, ours('mutual'), args)
+    for (const message of [1, 2, 3]) conn.write(message)
+    conn.resume().end()
+    t.match(await conn.outcome, { kind: 'clean', sent: 3, acknowledged: 3, received: 3 })
+    await job.take('secure')
+    t.match(await job.take('end'), { kind: 'clean', sent: 3, acknowledged: 3, pongs: 3, updates: 3 })
+  })
+)
