@@ -266,8 +266,8 @@ const messages = (from: Role, unread?: number): Line =>
 
 const ping = (from: Role, n: 0 | 1): Line => line(from, 'ping', 8, PINGS[n])
 
-const pong = (from: Role, n: 0 | 1, received: number): Line =>
-  line(from, `pong, ${received} received`, 9, pongOf(PINGS[n], received))
+const pong = (from: Role, n: 0 | 1, received: number, unread?: number): Line =>
+  line(from, `pong, ${received} received`, 9, pongOf(PINGS[n], received), unread)
 
 const request = (from: Role, unread?: number): Line =>
   line(from, 'key update, a request', 6, bytes('01'), unread)
@@ -304,7 +304,8 @@ const RESPONDER_ASKS = [
 const BOTH_ASK = [
   ...[messages(I), messages(R), ping(I, 0), pong(R, 0, 2)],
   ...[request(I), request(R, 1), messages(I, 1), messages(R, 2), answer(I, 1), answer(R, 2)],
-  ...[messages(I), messages(R), close(I, 6), close(R, 6, 1), finalPong(I, 6), finalPong(R, 6, 1)]
+  ...[messages(I), messages(R), ping(I, 1), close(I, 6), close(R, 6, 2), finalPong(I, 6)],
+  ...[pong(R, 1, 6, 2), finalPong(R, 6, 1)]
 ]
 
 const LINES: Readonly<Record<string, readonly Line[]>> = {
