@@ -11,11 +11,17 @@ import { SUITES, type Suite } from '../lib/crypto/suites.ts'
 import { alertFor, StalkError } from '../lib/errors.ts'
 import { decodeFlight, signatureInput, Verified } from '../lib/handshake/flight.ts'
 import { decodeMessages, type Want } from '../lib/handshake/messages.ts'
-import { expandLabel, finishedMac, HandshakeSecrets, trafficKeys } from '../lib/handshake/schedule.ts'
+import {
+  expandLabel,
+  finishedMac,
+  HandshakeSecrets,
+  nextTrafficSecret,
+  trafficKeys
+} from '../lib/handshake/schedule.ts'
 import { prologueOf, Transcript } from '../lib/handshake/transcript.ts'
 import { enframe } from '../lib/wire/frame.ts'
 import { Opener, Sealer } from '../lib/wire/record.ts'
-import { canFollow, follow, type Start, saidOn, sayingOf, wordOf } from './helpers/follower.ts'
+import { canFollow, follow, owedBy, type Start, saidOn, sayingOf, wordOf } from './helpers/follower.ts'
 import { signatureOf } from './helpers/formulas.ts'
 import {
   type End,
@@ -155,7 +161,7 @@ function checkSession(t: Test, vector: HandshakeVector, { initiator, responder }
 const other = (role: Role): Role => (role === 'initiator' ? 'responder' : 'initiator')
 
 /** The traffic secret behind a key update. */
-const nextSecret = (secret: Buffer): Buffer => expandLabel(secret, 'upd', Buffer.alloc(0))
+const nextSecret = nextTrafficSecret
 
 const secretOf = (role: Role, { secrets }: HandshakeVector): Buffer =>
   hex(role === 'initiator' ? secrets.i_ap : secrets.r_ap)
@@ -377,6 +383,6 @@ for (const { name, handshake, to, place, record, code, alert } of negatives.vect
     wire.push(hex(record))
     t.match(await within(connection.outcome, 'the outcome'), { kind: 'protocol', code })
     const told = wordOf(5, Buffer.of(alert ?? 0).toString('hex'))
-    t.same(saidOn(wire, vector, to), [...sayingOf(vector, to, place), told])
+    t.same(saidOn(wire, vector, to), [...sayingOf(vector, to, place), ...owedBy(vector, to, place), told])
   })
 }

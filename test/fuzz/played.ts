@@ -11,6 +11,7 @@ import { initiator } from '../../lib/handshake/initiator.ts'
 import type { Want } from '../../lib/handshake/messages.ts'
 import { responder } from '../../lib/handshake/responder.ts'
 import { signatureOf } from '../helpers/formulas.ts'
+import { planOf } from '../helpers/plan.ts'
 import { describe } from '../interop/notation.ts'
 import type { HandshakeVector } from '../vectors/format.ts'
 import { hex } from './target.ts'
@@ -101,27 +102,13 @@ export async function play(
   const tape = new Tape(bytes)
   let asked = 0
   const { identity, maxMessage } = vector[role]
-  const connection = new Connection(tape, {
+  const own = {
     handshake: machineOf(vector, role),
     maxMessageBytes: maxMessage,
-    schema: null,
-    onInvalid: 'error',
-    sign: async input => signatureOf(keyNamed(identity ?? '').privateKey, input),
-    decide: async () => void asked++,
-    handshakeTimeoutMs: 2 * WITHIN_MS,
-    closeTimeoutMs: 2 * WITHIN_MS,
-    messageTimeoutMs: 2 * WITHIN_MS,
-    keepAliveMs: null,
-    idleTimeoutMs: null,
-    writeTimeoutMs: null,
-    rekeyAfter: { records: 2 ** 22, bytes: 2 ** 36 },
-    rekeyAfterMs: 3_600_000,
-    pad: undefined,
-    allowHalfOpen: false,
-    readableHighWaterMark: 256,
-    writableHighWaterMark: 256,
-    secured: () => ({ security: {} as never, identity: null, claimedPeerIdentity: null })
-  })
+    sign: async (input: Buffer) => signatureOf(keyNamed(identity ?? '').privateKey, input),
+    decide: async () => void asked++
+  }
+  const connection = new Connection(tape, planOf(own, 2 * WITHIN_MS))
   const messages: unknown[] = []
   connection.on('data', message => messages.push(describe(message))).on('error', () => {})
   if (closeFirst) connection.end()

@@ -3,11 +3,12 @@
 // the transport's other end and the vector's keys; judges nothing.
 
 import { Duplex } from 'node:stream'
-import { Connection } from '../../lib/connection.ts'
+import { Connection } from '../../lib/connection/connection.ts'
 import type { Handshake } from '../../lib/handshake/handshake.ts'
 import type { HandshakeVector, RecordVector } from '../vectors/format.ts'
 import { Direction } from './formulas.ts'
 import { turns, until } from './pair.ts'
+import { planOf } from './plan.ts'
 import { hex } from './tamper.ts'
 
 type Role = 'initiator' | 'responder'
@@ -22,7 +23,7 @@ export interface Asks {
   readonly update: ((connection: Connection) => void) | null
 }
 
-export const ASKS: Asks = { ping: null, update: null }
+export const ASKS: Asks = { ping: null, update: connection => void connection.rekey().catch(() => {}) }
 
 type Begin = (connection: Connection, content: Buffer) => void
 
@@ -95,20 +96,9 @@ export interface Follower {
 }
 
 function connect(wire: Wire, vector: HandshakeVector, role: Role, { handshake, sign }: Start): Connection {
-  const connection = new Connection(wire, {
-    handshake,
-    sign,
-    maxMessageBytes: vector[role].maxMessage,
-    schema: null,
-    onInvalid: 'error',
-    decide: async () => {},
-    handshakeTimeoutMs: MS,
-    closeTimeoutMs: MS,
-    allowHalfOpen: true,
-    readableHighWaterMark: 256,
-    writableHighWaterMark: 256,
-    secured: () => ({ security: {} as never, identity: null, claimedPeerIdentity: null })
-  })
+  const { maxMessage } = vector[role]
+  const own = { handshake, sign, maxMessageBytes: maxMessage, decide: async () => {}, allowHalfOpen: true }
+  const connection = new Connection(wire, planOf(own, MS))
   return connection.on('error', () => {}).resume() // it is in the outcome
 }
 
@@ -168,3 +158,18 @@ export const wordOf = (kind: number, content: string): string => `${kind}: ${con
 
 export const sayingOf = (vector: HandshakeVector, role: Role, end: number): string[] =>
   ours(vector, role, end).map(({ kind, content }) => wordOf(kind, content))
+
+/** The answers that a side owes at that place of `after`: they come by themselves. */
+export function owedBy(vector: HandshakeVector, role: Role, end: number): string[] {
+  const before = vector.after.slice(0, end)
+  const asked = before.filter(({ from, kind, content }) => from !== role && isQuestion(kind, content)).length
+  const answered = before.filter(({ from, kind, content }) => from === role && isAnswer(kind, content)).length
+  return vector.after
+    .slice(end)
+    .filter(({ from, kind, content }) => from === role && isAnswer(kind, content))
+    .slice(0, asked - answered)
+    .map(({ kind, content }) => wordOf(kind, content))
+}
+
+const isQuestion = (kind: number, content: string): boolean => kind === 8 || (kind === 6 && content === '01')
+const isAnswer = (kind: number, content: string): boolean => kind === 9 || (kind === 6 && content === '00')
