@@ -93,6 +93,14 @@ export class Wrapped<In = unknown, Out = unknown> extends MessageStream<In> {
     throw new StalkError('ERR_STALK_NOT_WRITABLE', text, { phase: 'setup', cause: this.errored ?? undefined })
   }
 
+  /** As a connection's. Without a connection there is nothing to wait for. */
+  override async [Symbol.asyncDispose](): Promise<void> {
+    if (!this.#connection) this.destroy()
+    else if (!this.outbound.writableEnded) this.outbound.end()
+    this.resume()
+    await this.outcome
+  }
+
   // --- the source --------------------------------------------------------------------------------------
 
   #onPipe(feeder: Duplex): void {

@@ -653,3 +653,17 @@ t.test('an app that takes its time slows the peer, and nothing is lost', async t
     Array.from({ length: 1_000 }, (_, n) => ({ answer: n }))
   )
 })
+
+t.test('disposed of, it says goodbye, drops what is unread, and is over when both have', async t => {
+  const { wrapped, source, other } = await joined()
+  source.pipe(wrapped)
+  collect(other)
+  await wrapped.send('the last')
+  await other.send('unread')
+  await wrapped[Symbol.asyncDispose]()
+  t.match(await closed(wrapped), { kind: 'clean', sent: 1, acknowledged: 1 })
+  t.match(await within(other.outcome, 'other'), { kind: 'clean', received: 1 })
+  const idle = stalk.wrap({ role: 'responder' })
+  await within(idle[Symbol.asyncDispose](), 'disposing of what had no source')
+  t.ok(idle.destroyed)
+})
