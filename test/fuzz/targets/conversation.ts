@@ -15,14 +15,9 @@ const isOpen = ({ kinds, closeFirst }: Plan): boolean =>
 
 const isFault = (end: string): boolean => end.startsWith('fault') || end.startsWith('alert')
 
-/**
- * Whether our own close goes out before what comes behind the peer's is read depends on its timing. Behind both the
- * Python implementation tells an alert where lib has said its last word, as section 16 has it.
- */
-function saysTheSame({ kinds, closeFirst }: Plan, ours: Ending, theirs: Ending): boolean {
-  if (!kinds.includes(5)) return theirs.sent === ours.sent
-  return !closeFirst || theirs.sent.startsWith(ours.sent)
-}
+/** Whether a close that is not sent first goes out before what comes behind the peer's is read depends on its timing. */
+const saysTheSame = ({ kinds, closeFirst }: Plan, ours: Ending, theirs: Ending): boolean =>
+  theirs.sent === ours.sent || (kinds.includes(5) && !closeFirst)
 
 function compare(plan: Plan, ours: Ending, theirs: Ending): string | null {
   const [our, their] = [ours.end, theirs.end].map(end => end.replace(/^alert.*/, 'alert'))

@@ -5,6 +5,7 @@ One thread uses it at a time. `receive` answers None when the peer has closed it
 connection otherwise is raised, behind the messages that came before it.
 """
 
+import contextlib
 import enum
 import secrets
 import socket
@@ -183,7 +184,7 @@ class Connection:
     def _fail(self, failure: Exception) -> None:
         self._failure = failure
         try:
-            if isinstance(failure, Fault) and failure.alert is not None:
+            if isinstance(failure, Fault) and failure.alert is not None and not self._all_said:
                 self._link.alert(failure.alert)
             self._sock.shutdown(socket.SHUT_WR)
             self._linger()
@@ -241,17 +242,22 @@ class Connection:
         self._link.write_sealed(KEY_UPDATE, bytes([request]))
         self.handshake.update_outbound()
 
+    @property
+    def _all_said(self) -> bool:
+        """Both closes are done: our last record is out, be it our close or the final pong (section 16)."""
+        return self._close_sent and self._inbound in (Inbound.CLOSED, Inbound.OVER)
+
     def _count(self) -> bytes:
         return self.received.to_bytes(8, 'big')
 
     def _await_end(self) -> None:
         """Both closes are done: ends our direction, and reads on for a final pong or an alert."""
-        self._sock.shutdown(socket.SHUT_WR)
         try:
+            self._sock.shutdown(socket.SHUT_WR)
             while True:
                 self._read()
-        except Truncated:
-            pass  # a direction whose close has come may end
+        except (Truncated, OSError):
+            pass  # a direction whose close has come may end, be reset, or stay silent
 
     # ---- inbound
 
@@ -306,7 +312,8 @@ class Connection:
         self._acknowledge(count)
         self._inbound = Inbound.CLOSED
         if self._close_sent:
-            self._link.write_sealed(PONG, bytes(8) + self._count())
+            with contextlib.suppress(OSError):  # a final pong that does not arrive is no error
+                self._link.write_sealed(PONG, bytes(8) + self._count())
 
     # Every question is answered at once: none can come before the answer to the one before it was sealed.
 
