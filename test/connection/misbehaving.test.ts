@@ -211,6 +211,19 @@ t.test('each alert of the peer is an error here with its name, and is not answer
     t.match(await within(connection.outcome, 'closed'), { kind, code, reason: text, received: 1 })
     t.same(got, ['before'])
     t.same(heard, [])
+
+    const late = await against('responder')
+    late.connection.end()
+    await until(() => late.heard.length > 0, 'its goodbye')
+    late.wire.on('end', () => late.wire.end())
+    late.seal(closeRecord(0), { type: KIND.alert, body: Buffer.of(alert) })
+    const behindBoth = await within(late.connection.outcome, 'closed')
+    t.match(behindBoth, { kind, code, reason: text }, 'behind both goodbyes too')
+    t.same(
+      late.heard.map(record => record.type),
+      [KIND.alert, KIND.pong],
+      'its goodbye and its last word'
+    )
   }
 })
 
