@@ -23,6 +23,9 @@ export interface Event {
   readonly job: number
   readonly port?: number
   readonly value?: unknown
+  /** How it ended, or what it failed with, and the alert's code. */
+  readonly kind?: string
+  readonly code?: number | null
 }
 
 /** One listener or one connection of the process. Its events are taken in the order in which they come. */
@@ -37,14 +40,27 @@ export class Job {
 
   /** The next event, which has to be of that name. */
   async take(name: string): Promise<Event> {
-    while (this.#events.length === 0) await new Promise<void>(resolve => (this.#wake = resolve))
-    const event = this.#events.shift() as Event
+    const event = await this.#next()
     if (event.event !== name) throw new Error(`wanted ${name}, got ${JSON.stringify(event)}`)
     return event
   }
 
+  /** The last event, with a session or without; the others are passed over. */
+  async end(): Promise<Event> {
+    for (;;) {
+      const event = await this.#next()
+      if (event.event === 'end' || event.event === 'failed') return event
+      if (event.event === 'error') throw new Error(JSON.stringify(event))
+    }
+  }
+
   async port(): Promise<number> {
     return (await this.take('listening')).port ?? 0
+  }
+
+  async #next(): Promise<Event> {
+    while (this.#events.length === 0) await new Promise<void>(resolve => (this.#wake = resolve))
+    return this.#events.shift() as Event
   }
 }
 

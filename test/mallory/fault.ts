@@ -21,6 +21,10 @@ export interface Settings {
   readonly maxMessage?: number
   /** In ms. */
   readonly handshakeTimeout?: number
+  /** Sends the message `first` and its close as soon as it can, and no message back. */
+  readonly closesFirst?: true
+  /** In ms: how long Mallory may be silent behind the target's close. */
+  readonly closeTimeout?: number
   readonly suites?: readonly SuiteName[]
 }
 

@@ -6,12 +6,16 @@ import type { Alert, Fault } from './fault.ts'
 import { isControl } from './fault.ts'
 import type { Heard } from './peer.ts'
 
-/** What can be known of a target in our own process. */
+/** How a target ended, where that can be known otherwise than by the wire. */
 export interface Ended {
-  readonly code: string | null
-  readonly delivered: readonly unknown[]
-  /** How many `error` events there were. */
-  readonly errors: number
+  /** Null: cleanly. Our own implementation's error by its code, another's by whatever name. */
+  readonly error: string | null
+  /** What can be known besides in our own process. */
+  readonly inside?: {
+    readonly delivered: readonly unknown[]
+    /** How many `error` events there were. */
+    readonly errors: number
+  }
 }
 
 /** What Mallory sends that no target may ever give to its application. */
@@ -36,16 +40,21 @@ export function complaintsOf(fault: Fault, heard: Heard): string[] {
 const echoes = ({ contents }: Heard): boolean =>
   contents.some(content => POISON.some(word => content.includes(word)))
 
-const saidGoodbye = ({ expected }: Fault, { closes }: Heard): boolean =>
-  closes.length === 1 && closes[0] === BigInt(expected.delivered.length)
+/** Who closes first counts what comes behind its close in a final pong; who closes second has no need of one. */
+function saidGoodbye({ expected, target = {} }: Fault, { closes, pongs }: Heard): boolean {
+  const counted = pongs.at(-1) ?? closes.at(-1)
+  const most = target.closesFirst ? 1 : 0
+  return closes.length === 1 && pongs.length <= most && counted === BigInt(expected.delivered.length)
+}
 
 /** The same of how the target's connection ended. */
-export function complaintsOfEnd({ expected }: Fault, ended: Ended): string[] {
+export function complaintsOfEnd({ expected }: Fault, { error, inside }: Ended): string[] {
   const { code, delivered } = expected
+  if (!inside) return (error === null) === (code === null) ? [] : [`it ended ${error ?? 'cleanly'}`]
   const found: [boolean, string][] = [
-    [ended.code !== code, `${ended.code} instead of ${code}`],
-    [!isDeepStrictEqual(ended.delivered, delivered), `${ended.delivered.length} messages were delivered`],
-    [ended.errors !== (code === null ? 0 : 1), `${ended.errors} errors`]
+    [error !== code, `${error} instead of ${code}`],
+    [!isDeepStrictEqual(inside.delivered, delivered), `${inside.delivered.length} messages were delivered`],
+    [inside.errors !== (code === null ? 0 : 1), `${inside.errors} errors`]
   ]
   return found.filter(([wrong]) => wrong).map(([, text]) => text)
 }

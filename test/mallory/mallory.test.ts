@@ -41,7 +41,7 @@ t.test('no two faults have one name, and each applies to somebody', async t => {
 /** One that does the same with every transport. */
 const fixed = (does: (socket: net.Socket) => void): Target => ({
   name: 'fixed',
-  takesSettings: true,
+  takes: () => true,
   async meet() {
     const server = net.createServer({ allowHalfOpen: true }, does).listen(0)
     await once(server, 'listening')
@@ -86,7 +86,7 @@ t.test('another process behind a command is judged by the wire alone', async t =
       t.same(complaints, [], `${name}, ${role}: ${seen}`)
     }
   }
-  t.notOk(commandTarget(command).takesSettings, 'without {settings} it takes none')
+  t.notOk(commandTarget(command).takes('maxMessage'), 'without {settings} it takes none')
 })
 
 t.test('the program does one fault and exits with what came of it', async t => {

@@ -1,4 +1,4 @@
-// Our own implementation as a target: a connection that sends every message back. Knows how a fault's
+// Our own implementation as a target: a connection that sends every message back, or closes first. Knows how a fault's
 // settings are options of ours.
 
 import type { Socket } from 'node:net'
@@ -13,7 +13,7 @@ import type { Meeting, Target } from './targets.ts'
 const identity = await Identity.generate({ type: 'ed25519' })
 
 export function optionsOf(role: Role, settings: Settings): StalkOptions {
-  const { pinned, requireIdentity, anonymous, ...same } = settings
+  const { pinned, requireIdentity, anonymous, closesFirst, ...same } = settings
   return {
     role,
     identity: anonymous ? null : identity,
@@ -23,7 +23,7 @@ export function optionsOf(role: Role, settings: Settings): StalkOptions {
   }
 }
 
-/** A connection that sends every message back; with what it was given. */
+/** A connection that sends every message back, if it does not close first; with what it was given. */
 export function echoing(
   duplex: Duplex,
   role: Role,
@@ -33,14 +33,19 @@ export function echoing(
   const got: unknown[] = []
   connection.on('data', message => {
     got.push(message)
-    connection.send(message).catch(() => {}) // it is in the outcome
+    if (!settings.closesFirst) send(message)
   })
+  const send = (message: unknown): void => void connection.send(message).catch(() => {}) // it is in the outcome
+  if (settings.closesFirst) {
+    send('first')
+    connection.end()
+  }
   return { connection, got }
 }
 
 export const ownTarget: Target = {
   name: 'stalk, in this process',
-  takesSettings: true,
+  takes: () => true,
   async meet(role: Role, settings: Settings): Promise<Meeting> {
     const [socket, theirs] = (await tcpPair()) as [Socket, Socket]
     for (const end of [socket, theirs]) end.setNoDelay(true)
@@ -49,7 +54,7 @@ export const ownTarget: Target = {
     connection.on('error', () => errors++)
     const ended = async (): Promise<Ended> => {
       const { code = null } = await within(connection.outcome, 'the outcome', 5_000)
-      return { code, delivered: got, errors }
+      return { error: code, inside: { delivered: got, errors } }
     }
     return { socket, ended, stop: () => connection.destroy() }
   }

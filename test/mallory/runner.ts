@@ -7,7 +7,7 @@ import { pathToFileURL } from 'node:url'
 import { parseArgs } from 'node:util'
 import { within } from '../helpers/pair.ts'
 import { CATALOGUE } from './catalogue.ts'
-import type { Fault, Role } from './fault.ts'
+import type { Fault, Role, Settings } from './fault.ts'
 import { alertHeard, complaintsOf, complaintsOfEnd } from './judge.ts'
 import { ownTarget } from './own-target.ts'
 import { Peer } from './peer.ts'
@@ -22,8 +22,8 @@ export interface Result {
 }
 
 /** Whether the target can be set up as the fault needs it. */
-export const isRunnable = ({ target = {} }: Fault, { takesSettings }: Target): boolean =>
-  takesSettings || Object.keys(target).length === 0
+export const isRunnable = ({ target: settings = {} }: Fault, target: Target): boolean =>
+  Object.keys(settings).every(setting => target.takes(setting as keyof Settings))
 
 /** However a target behaves, a run is over then, in ms. */
 const RUN_MS = 30_000
@@ -49,7 +49,7 @@ async function encounter(fault: Fault, role: Role, meeting: Meeting): Promise<Re
   return {
     fault,
     role,
-    seen: `${ended ? `${ended.code ?? 'clean'}, ` : ''}alert ${alertHeard(heard)}`,
+    seen: `${ended ? `${ended.error ?? 'clean'}, ` : ''}alert ${alertHeard(heard)}`,
     complaints: [...complaintsOf(fault, heard), ...(ended ? complaintsOfEnd(fault, ended) : [])]
   }
 }

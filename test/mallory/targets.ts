@@ -17,8 +17,8 @@ export interface Meeting {
 
 export interface Target {
   readonly name: string
-  /** Whether it can be set up in another way than the default. */
-  readonly takesSettings: boolean
+  /** Whether it can be set up otherwise than by default, in this respect. */
+  takes(setting: keyof Settings): boolean
   /** What it is known to do otherwise than expected, by the fault's name. */
   readonly known?: Readonly<Record<string, string>>
   /** Starts the target in this role. */
@@ -35,7 +35,7 @@ const START_MS = 10_000
  */
 export const commandTarget = (command: string): Target => ({
   name: command,
-  takesSettings: command.includes('{settings}'),
+  takes: () => command.includes('{settings}'),
   async meet(role, settings) {
     const server = net.createServer({ allowHalfOpen: true }).listen(0, HOST)
     await once(server, 'listening')
