@@ -1,6 +1,8 @@
 // All faults by area, controls first.
 
+import { answerFaults } from './answer-faults.ts'
 import { closeFaults } from './close-faults.ts'
+import { closingControls } from './closing-controls.ts'
 import { controls } from './controls.ts'
 import type { Fault } from './fault.ts'
 import { handshakeFaults } from './handshake-faults.ts'
@@ -8,11 +10,12 @@ import { messageFaults } from './message-faults.ts'
 import { recordFaults } from './record-faults.ts'
 
 export const AREAS: Readonly<Record<string, readonly Fault[]>> = {
-  controls,
+  controls: [...controls, ...closingControls],
   handshake: handshakeFaults,
   records: recordFaults,
   messages: messageFaults,
-  close: closeFaults
+  close: closeFaults,
+  answer: answerFaults
 }
 
 export const CATALOGUE: readonly Fault[] = Object.values(AREAS).flat()

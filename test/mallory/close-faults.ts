@@ -1,4 +1,5 @@
-// Faults of the end: goodbyes, counts, pongs, alerts, and ends of the transport without them.
+// Faults of the end: goodbyes, counts, pongs, alerts, and ends of the transport without them. The target has not
+// closed yet; how Mallory answers one that has is in answer-faults.ts.
 
 import type { ErrorCode } from '../../lib/index.ts'
 import { integer } from '../helpers/formulas.ts'
@@ -57,6 +58,16 @@ const closes: readonly Fault[] = [
     () => hex(`e4000020${'00'.repeat(32)}`),
     broken('ERR_STALK_BAD_RECORD', 2)
   ),
+  {
+    ...behindClose('early-message', 'sends a message behind a close in its early data', peer =>
+      peer.close(0)
+    ),
+    against: ['responder'],
+    acts: {
+      sends: { M4: (m4, peer) => [m4, peer.message('before'), peer.close(0), peer.message('behind')] },
+      open: () => {}
+    }
+  },
   close(
     'alert',
     'aborts behind its close',

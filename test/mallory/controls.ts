@@ -1,5 +1,5 @@
 // Controls: an honest end, in all that the protocol leaves to it, and what it has to put up with. A target
-// that refuses everything fails here.
+// that refuses everything fails here. How a connection may end is in closing-controls.ts.
 
 import { innerOf, integer, list, message, vector } from '../helpers/formulas.ts'
 import { type Acts, BOTH, clean, type Fault, flights, hex, type Role, type Settings } from './fault.ts'
@@ -204,21 +204,7 @@ const sessions: readonly Fault[] = [
   session('full-record', 'fills a record', peer => [peer.seal(4, large(65_532))], ['a'.repeat(65_532)]),
   session('depth-64', 'nests arrays 64 deep', peer => [peer.seal(2, hex(`91${'91'.repeat(63)}90`))], [
     nested(64)
-  ]),
-  row('close-then-end', 'ends the transport right behind its close', {
-    open: async peer => {
-      peer.write(peer.message(HELLO), peer.close(0))
-      peer.end()
-    }
-  }),
-  row('close-in-one-write', 'closes in the same piece as its message', {
-    open: async peer => {
-      peer.write(peer.message(HELLO), peer.close(0))
-      await peer.hears(({ closes }) => closes.length > 0)
-      peer.write(peer.pong())
-      peer.end()
-    }
-  })
+  ])
 ]
 
 function large(bytes: number): Buffer {

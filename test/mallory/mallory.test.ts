@@ -80,7 +80,7 @@ const command = `${process.execPath} --import=tsx ${file('echo.ts')} {role} {hos
 
 t.test('another process behind a command is judged by the wire alone', async t => {
   const target = commandTarget(`${command} {settings}`)
-  for (const name of ['control-honest', 'finished-flip', 'unpinned-key']) {
+  for (const name of ['control-honest', 'finished-flip', 'unpinned-key', 'control-answer-messages']) {
     for (const role of ['initiator', 'responder'] as const) {
       const { complaints, seen } = await run(faultNamed(name), role, target)
       t.same(complaints, [], `${name}, ${role}: ${seen}`)
