@@ -3,7 +3,8 @@
 Reads jobs from standard input, a JSON object a line, and answers each with a JSON array a line:
 
     {"target": "values", "inputs": [{"bytes": hex, "value": described or absent}, …]}
-    {"target": "conversation", "inputs": [{"vector": n, "role": …, "bytes": hex, "closeFirst": …}, …]}
+    {"target": "conversation", "inputs": [{"vector": n, "role": …, "bytes": hex, "closeFirst": …, "early": …,
+                                           "refuses": …}, …]}
 """
 
 import json
@@ -13,13 +14,15 @@ import sys
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / 'interop'))
 
+from cryptography.hazmat.primitives import hashes  # noqa: E402
+from cryptography.hazmat.primitives.asymmetric import padding  # noqa: E402
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey  # noqa: E402
 from cryptography.hazmat.primitives.serialization import load_der_private_key  # noqa: E402
 
 from check_vectors import Script  # noqa: E402
 from stalk_reference.connection import Connection  # noqa: E402
 from stalk_reference.handshake import Config  # noqa: E402
-from stalk_reference.identity import Identity  # noqa: E402
+from stalk_reference.identity import ED25519, Identity  # noqa: E402
 from stalk_reference.notation import construct, describe  # noqa: E402
 from stalk_reference.values import Invalid, decode_message, encode_message  # noqa: E402
 from stalk_reference.wire import Fault, PeerAlert, Truncated, is_grease  # noqa: E402
@@ -27,6 +30,22 @@ from stalk_reference.wire import Fault, PeerAlert, Truncated, is_grease  # noqa:
 FILE = json.loads((HERE.parent / 'vectors' / 'handshake.json').read_text())
 VECTORS = FILE['vectors']
 KEYS = {key['name']: load_der_private_key(bytes.fromhex(key['pkcs8']), None) for key in FILE['keys']}
+UNSALTED = padding.PSS(mgf=padding.MGF1(hashes.SHA256()), salt_length=0)
+
+
+class Recorded(Identity):
+    """Signs as a vector has it; anything else without a salt, so that lib's signature is the same."""
+
+    def __init__(self, side: dict):
+        super().__init__(KEYS[side['identity']])
+        self._side = side
+
+    def sign(self, signed: bytes) -> bytes:
+        if signed.hex() == self._side['signed']:
+            return bytes.fromhex(self._side['signature'])
+        if self.public.alg == ED25519:
+            return super().sign(signed)
+        return self._private_key.sign(signed, UNSALTED, hashes.SHA256())
 
 
 def judge_value(job: dict) -> dict:
@@ -42,10 +61,11 @@ def judge_value(job: dict) -> dict:
 
 def judge_conversation(job: dict) -> dict:
     """How a connection ends that is played these bytes, and what it says and hands over on the way."""
-    asked, messages = [], []
+    asked, messages, conn = [], [], None
     script = Script(bytes.fromhex(job['bytes']))
     try:
-        conn = Connection(script, job['role'], settings(VECTORS[job['vector']], job['role'], asked))
+        config = settings(VECTORS[job['vector']], job['role'], asked, job['refuses'])
+        conn = Connection(script, job['role'], config, early=['early'] if job['early'] else [])
         if job['closeFirst']:
             conn.finish()
         while (message := conn.receive()) is not None:
@@ -58,15 +78,16 @@ def judge_conversation(job: dict) -> dict:
         end = f'alert {alert.code}'
     except Fault as fault:
         end = f'fault {fault.alert}'
-    return {'end': end, 'asked': len(asked), 'messages': messages, 'sent': b''.join(script.sent).hex()}
+    acknowledged, sent = conn.acknowledged if conn else 0, b''.join(script.sent).hex()
+    return {'end': end, 'asked': len(asked), 'messages': messages, 'acknowledged': acknowledged, 'sent': sent}
 
 
-def settings(vector: dict, role: str, asked: list) -> Config:
+def settings(vector: dict, role: str, asked: list, refuses: bool) -> Config:
     side = vector[role]
     share = X25519PrivateKey.from_private_bytes(bytes.fromhex(side['x25519Private']))
     return Config(
-        identity=Identity(KEYS[side['identity']]) if side['identity'] else None,
-        trust=lambda key: asked.append(key) or True,
+        identity=Recorded(side) if side['identity'] else None,
+        trust=lambda key: asked.append(key) or not refuses,
         suites=[1, 2, 3] if role == 'responder' else [s for s in vector['suites'] if not is_grease(s)],
         sigs=[1, 2],
         want=vector['want'],

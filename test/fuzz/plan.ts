@@ -1,5 +1,6 @@
 // The plan of a played connection: which bytes a peer sends to one side of a vector's handshake, its own up to a
-// place and then those that an input makes. Knows the formulas; nothing of lib.
+// place and then those that an input makes, and what that side does by itself. What is sent to a responder behind M4 is
+// early data: it is there before the verdict. Knows the formulas; nothing of lib.
 
 import {
   applicationSecrets,
@@ -15,30 +16,37 @@ import {
   vector as vectorOf
 } from '../helpers/formulas.ts'
 import type { HandshakeVector } from '../vectors/format.ts'
-import type { Role } from './played.ts'
 import { hex } from './target.ts'
-import { handshakes, keyNamed } from './vectors.ts'
+import { handshakes, keyNamed, recordedSignature } from './vectors.ts'
 
-/** Those whose signatures are the same each time. */
-export const VECTORS: readonly { readonly vector: HandshakeVector; readonly index: number }[] =
-  handshakes.vectors
-    .map((vector, index) => ({ vector, index }))
-    .filter(
-      ({ vector: { initiator, responder } }) => !`${initiator.identity}${responder.identity}`.includes('rsa')
-    )
+export type Role = 'initiator' | 'responder'
 
 export const PLACES = ['M1', 'M2', 'M3', 'M4', 'M5', 'to the initiator', 'to the responder'] as const
 export type Place = (typeof PLACES)[number]
 
-export const FLAG = { padded: 1, finished: 2, signature: 4, raw: 8, otherKey: 16, closeFirst: 32 } as const
+export const FLAG = {
+  padded: 1,
+  finished: 2,
+  signature: 4,
+  raw: 8,
+  otherKey: 16,
+  closeFirst: 32,
+  early: 64,
+  refuses: 128
+} as const
 
 export interface Plan {
+  /** Of the vector in its file. */
   readonly index: number
   readonly vector: HandshakeVector
   readonly place: Place
   readonly role: Role
   readonly bytes: Buffer
   readonly closeFirst: boolean
+  /** Whether its trust policy refuses everyone. */
+  readonly refuses: boolean
+  /** An initiator sends a message when so many of the bytes have come, and the rest comes behind it; null: none. */
+  readonly early: number | null
   /** The kinds of the records behind the handshake. */
   readonly kinds: readonly number[]
 }
@@ -46,13 +54,26 @@ export interface Plan {
 /** `u8 vector ‖ u8 place ‖ u8 flags ‖ rest`. */
 export function planOf(input: Buffer): Plan {
   const [which = 0, where = 0, flags = 0] = input
-  const { vector, index } = VECTORS[which % VECTORS.length] as (typeof VECTORS)[number]
+  const index = which % handshakes.vectors.length
+  const vector = handshakes.vectors[index] as HandshakeVector
   const place = PLACES[where % PLACES.length] as Place
   const role: Role = ['M2', 'M3', 'M5', 'to the initiator'].includes(place) ? 'initiator' : 'responder'
   const rest = input.subarray(3)
   const writer = new Writer(vector, flags)
   const bytes = Buffer.concat([...before(vector, place), ...writer.at(place, rest)])
-  return { index, vector, place, role, bytes, closeFirst: (flags & FLAG.closeFirst) > 0, kinds: writer.kinds }
+  const refuses = (flags & FLAG.refuses) > 0
+  const isEarly = (flags & FLAG.early) > 0 && !refuses && ['M5', 'to the initiator'].includes(place)
+  return {
+    index,
+    vector,
+    place,
+    role,
+    bytes,
+    closeFirst: (flags & FLAG.closeFirst) > 0,
+    refuses,
+    early: isEarly ? Buffer.concat(before(vector, 'M5')).length : null,
+    kinds: writer.kinds
+  }
 }
 
 /** What the peer sends before the place. */
@@ -137,7 +158,9 @@ class Writer {
 
   #proof(role: Role, type: number, th: Buffer): Buffer {
     const { privateKey } = keyNamed(this.#vector[role].identity ?? 'ed25519, initiator')
-    return message(type, vectorOf(signatureOf(privateKey, signed(role, th))))
+    const input = signed(role, th)
+    const signature = recordedSignature(this.#vector, role, input) ?? signatureOf(privateKey, input)
+    return message(type, vectorOf(signature))
   }
 
   #finished(role: Role, type: number, th: Buffer): Buffer {

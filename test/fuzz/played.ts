@@ -1,23 +1,24 @@
 // A played connection: lib's Connection with the inputs of a vector, over a transport that plays given bytes to it
 // and then ends. Knows how it ended, what it handed over and what it said.
 
+import { constants, type KeyObject, sign as nodeSign } from 'node:crypto'
 import { Duplex } from 'node:stream'
 import { Connection } from '../../lib/connection/connection.ts'
+import type { Outcome } from '../../lib/connection/outcome.ts'
+import { TYPE } from '../../lib/constants.ts'
 import { verify } from '../../lib/crypto/signatures.ts'
 import { SUITES, type Suite } from '../../lib/crypto/suites.ts'
-import { alertFor, type ErrorCode } from '../../lib/errors.ts'
+import { alertFor, type ErrorCode, StalkError } from '../../lib/errors.ts'
 import { Handshake, type HandshakeConfig } from '../../lib/handshake/handshake.ts'
 import { initiator } from '../../lib/handshake/initiator.ts'
 import type { Want } from '../../lib/handshake/messages.ts'
 import { responder } from '../../lib/handshake/responder.ts'
-import { signatureOf } from '../helpers/formulas.ts'
 import { planOf } from '../helpers/plan.ts'
 import { describe } from '../interop/notation.ts'
 import type { HandshakeVector } from '../vectors/format.ts'
+import type { Plan, Role } from './plan.ts'
 import { hex } from './target.ts'
-import { keyNamed } from './vectors.ts'
-
-export type Role = 'initiator' | 'responder'
+import { keyNamed, recordedSignature } from './vectors.ts'
 
 /** As judge.py tells it of the Python implementation. */
 export interface Ending {
@@ -25,27 +26,36 @@ export interface Ending {
   readonly end: string
   readonly asked: number
   readonly messages: readonly unknown[]
+  /** How many of its messages the peer has acknowledged. */
+  readonly acknowledged: number
   readonly sent: string
 }
 
-/** Plays the bytes, and ends: FIN. */
+/** Plays the bytes, some of them only when a record under the application's keys has been sent, and ends: FIN. */
 class Tape extends Duplex {
   readonly sent: Buffer[] = []
-  readonly #bytes: Buffer
+  #held: Buffer | null
 
-  constructor(bytes: Buffer) {
+  constructor({ bytes, early }: Plan) {
     super()
-    this.#bytes = bytes
+    this.#held = bytes.subarray(early ?? 0)
+    if (early === null) this.#play()
+    else this.push(bytes.subarray(0, early))
   }
 
-  override _read(): void {
-    if (this.#bytes.length > 0) this.push(this.#bytes)
-    this.push(null)
-  }
+  override _read(): void {}
 
   override _write(chunk: Buffer, _encoding: BufferEncoding, done: () => void): void {
     this.sent.push(Buffer.from(chunk))
+    if (chunk[0] === TYPE.sealedApplication) this.#play()
     done()
+  }
+
+  #play(): void {
+    if (!this.#held) return
+    this.push(this.#held)
+    this.push(null)
+    this.#held = null
   }
 }
 
@@ -93,33 +103,59 @@ function machineOf(vector: HandshakeVector, role: Role): Handshake {
 /** How long an ending may take, in ms: nothing here waits for anybody. */
 const WITHIN_MS = 5_000
 
-export async function play(
-  vector: HandshakeVector,
-  role: Role,
-  bytes: Buffer,
-  closeFirst: boolean
-): Promise<Ending> {
-  const tape = new Tape(bytes)
+/** Signs as the vector has it; anything else without a salt, so that Python's signature is the same. */
+function signerOf(vector: HandshakeVector, role: Role): (input: Buffer) => Promise<Buffer> {
+  const { privateKey } = keyNamed(vector[role].identity ?? '')
+  return async input => recordedSignature(vector, role, input) ?? unsalted(privateKey, input)
+}
+
+function unsalted(privateKey: KeyObject, input: Buffer): Buffer {
+  if (privateKey.asymmetricKeyType === 'ed25519') return nodeSign(null, input, privateKey)
+  return nodeSign('sha256', input, {
+    key: privateKey,
+    padding: constants.RSA_PKCS1_PSS_PADDING,
+    saltLength: 0
+  })
+}
+
+const refusal = (): StalkError =>
+  new StalkError('ERR_STALK_UNAUTHORIZED', 'the policy refuses everyone', { phase: 'handshake' })
+
+export async function play(plan: Plan): Promise<Ending> {
+  const { vector, role, closeFirst, early, refuses } = plan
+  const tape = new Tape(plan)
   let asked = 0
   const { identity, maxMessage } = vector[role]
   const own = {
     handshake: machineOf(vector, role),
     maxMessageBytes: maxMessage,
-    sign: async (input: Buffer) => signatureOf(keyNamed(identity ?? '').privateKey, input),
-    decide: async () => void asked++
+    sign: identity === null ? neverSigns : signerOf(vector, role),
+    decide: async () => {
+      asked++
+      if (refuses) throw refusal()
+    }
   }
   const connection = new Connection(tape, planOf(own, 2 * WITHIN_MS))
   const messages: unknown[] = []
   connection.on('data', message => messages.push(describe(message))).on('error', () => {})
+  if (early !== null) connection.write('early')
   if (closeFirst) connection.end()
-  const { kind, code } = await within(connection)
-  return { end: endOf(kind, code), asked, messages, sent: Buffer.concat(tape.sent).toString('hex') }
+  const { kind, code, acknowledged } = await within(connection)
+  const sent = Buffer.concat(tape.sent).toString('hex')
+  return { end: endOf(kind, code), asked, messages, acknowledged: acknowledged ?? 0, sent }
 }
 
-async function within(connection: Connection): Promise<{ kind: string; code?: ErrorCode; reason?: string }> {
+const neverSigns = (): Promise<Buffer> => Promise.reject(new Error('an anonymous side signs nothing'))
+
+type Ended = Pick<Outcome, 'code' | 'acknowledged'> & { readonly kind: string }
+
+async function within(connection: Connection): Promise<Ended> {
   let timer: NodeJS.Timeout | undefined
-  const late = new Promise<{ kind: string }>(resolve => {
-    timer = setTimeout(() => resolve({ kind: `no end within ${WITHIN_MS} ms` }), WITHIN_MS)
+  const late = new Promise<Ended>(resolve => {
+    timer = setTimeout(
+      () => resolve({ kind: `no end within ${WITHIN_MS} ms`, acknowledged: null }),
+      WITHIN_MS
+    )
   })
   const outcome = await Promise.race([connection.outcome, late])
   clearTimeout(timer)

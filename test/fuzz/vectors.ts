@@ -28,6 +28,19 @@ export function keyNamed(name: string): VectorKey {
   return key
 }
 
+/**
+ * What a side of a vector has signed, if it was this. RSA-PSS signatures are random, so that another one would not fit
+ * what comes behind it.
+ */
+export function recordedSignature(
+  vector: HandshakeVector,
+  role: 'initiator' | 'responder',
+  input: Buffer
+): Buffer | null {
+  const { signed, signature } = vector[role]
+  return signature !== null && signed === input.toString('hex') ? Buffer.from(signature, 'hex') : null
+}
+
 /** The whole records of a handshake in one place, the spoiled ones of negative.json too. */
 export const recordsAt = (place: 'M1' | 'M2' | 'M3' | 'M4' | 'M5'): Buffer[] =>
   [

@@ -208,11 +208,13 @@ export const weakenedDifferential: readonly Weakened[] = [
   { without: 'the scan', target: values(bytes => coded('ERR_STALK_BAD_MESSAGE', () => unpack(bytes))) },
   {
     without: 'a refusal',
-    target: conversation(async (vector, role, bytes, closeFirst) => {
-      const ending = await play(vector, role, bytes, closeFirst)
+    target: conversation(async plan => {
+      const ending = await play(plan)
       return ending.end === 'fault 2' ? { ...ending, end: 'truncated' } : ending
     })
-  }
+  },
+  { without: 'early data', target: conversation(plan => play({ ...plan, early: null })) },
+  { without: 'a policy', target: conversation(plan => play({ ...plan, refuses: false })) }
 ]
 
 function ed25519FromRaw(raw: Parameters<typeof fromRaw>[0]): ReturnType<typeof fromRaw> {

@@ -2,10 +2,10 @@
 // with the right keys sends what the input says.
 
 import { Judge } from '../judge.ts'
-import { PLACES, type Plan, planOf, VECTORS } from '../plan.ts'
+import { FLAG, PLACES, type Plan, planOf } from '../plan.ts'
 import { type Ending, play } from '../played.ts'
 import { hex, type Target, type Verdict } from '../target.ts'
-import { negatives } from '../vectors.ts'
+import { handshakes, negatives } from '../vectors.ts'
 
 export type Play = typeof play
 
@@ -27,12 +27,16 @@ function compare(plan: Plan, ours: Ending, theirs: Ending): string | null {
   if (ours.asked !== theirs.asked) return 'one of the two asks its trust policy'
   if (JSON.stringify(ours.messages) !== JSON.stringify(theirs.messages))
     return 'other messages are handed over'
+  if (ours.acknowledged !== theirs.acknowledged)
+    return `lib has ${ours.acknowledged} messages acknowledged, Python ${theirs.acknowledged}`
   if (our === their && !saysTheSame(plan, ours, theirs)) return `lib sends other bytes than Python: ${our}`
   return null
 }
 
-const traitOf = ({ place, kinds }: Plan, ours: Ending, theirs: Ending): string =>
-  `${place} ${kinds.slice(0, 3)} ${ours.end}${ours.end === theirs.end ? '' : ` / ${theirs.end}`}`
+function traitOf({ place, kinds, early }: Plan, ours: Ending, theirs: Ending): string {
+  const where = early === null ? place : `${place}, early`
+  return `${where} ${kinds.slice(0, 3)} ${ours.end}${ours.end === theirs.end ? '' : ` / ${theirs.end}`}`
+}
 
 export const conversation = (playing: Play = play): Target => {
   const judge = new Judge('conversation')
@@ -40,7 +44,7 @@ export const conversation = (playing: Play = play): Target => {
     name: 'conversation',
     properties: [
       'lib and the Python implementation end the same way: clean, truncated, by an alert, or with a fault',
-      'both ask their trust policy, or neither; both hand over the same messages',
+      'both ask their trust policy, or neither; both hand over the same messages, and have as many acknowledged',
       'both send the same bytes, where they end with the same alert'
     ],
     maxBytes: 3_000,
@@ -71,16 +75,18 @@ export const conversation = (playing: Play = play): Target => {
     async judge(inputs): Promise<Verdict[]> {
       const plans = inputs.map(planOf)
       const theirs = await judge.ask<Ending>(
-        plans.map(({ index, role, bytes, closeFirst }) => ({
+        plans.map(({ index, role, bytes, closeFirst, early, refuses }) => ({
           vector: index,
           role,
           bytes: bytes.toString('hex'),
-          closeFirst
+          closeFirst,
+          early: early !== null,
+          refuses
         }))
       )
       const verdicts: Verdict[] = []
       for (const [i, plan] of plans.entries()) {
-        const ours = await playing(plan.vector, plan.role, plan.bytes, plan.closeFirst)
+        const ours = await playing(plan)
         const their = theirs[i] as Ending
         const disagreement = isOpen(plan) ? null : compare(plan, ours, their)
         verdicts.push({ disagreement, trait: traitOf(plan, ours, their) })
@@ -92,7 +98,7 @@ export const conversation = (playing: Play = play): Target => {
 }
 
 function seeds(): Buffer[] {
-  const good = VECTORS.flatMap(({ vector: { records, flights } }, which) => [
+  const good = handshakes.vectors.flatMap(({ records, flights }, which) => [
     seed(which, 'M1', 0, records.M1.slice(8)),
     seed(which, 'M2', 0, records.M2.slice(8)),
     seed(which, 'M3', 7, flights.M3),
@@ -105,11 +111,27 @@ function seeds(): Buffer[] {
       'to the responder',
       which % 2 ? 0 : 32,
       '830003da07ff 84000161 020002 9102 050009000000000000000000'
-    )
+    ),
+    seed(which, 'M4', FLAG.refuses | 7, flights.M4),
+    seed(which, 'M5', FLAG.early | 16, '0605'),
+    seed(which, 'to the initiator', FLAG.early, `0200029101 ${close(1)}`)
   ])
-  const pong = '050009000000000000000000 09001000000000000000000000000000000000'
-  return [...good, seed(0, 'to the initiator', 32, pong), ...spoiled()]
+  const ends = [
+    `${close(0)} ${pong(0)}`,
+    `${close(0)} 0500010a`, // an alert behind both closes
+    `${close(0)} ${pong(1)}`,
+    `${close(1)} ${pong(0)}`
+  ]
+  const flags = [FLAG.closeFirst, FLAG.closeFirst | FLAG.early]
+  return [
+    ...good,
+    ...ends.flatMap(end => flags.map(flag => seed(0, 'to the initiator', flag, end))),
+    ...spoiled()
+  ]
 }
+
+const close = (count: number): string => `05000900${count.toString(16).padStart(16, '0')}`
+const pong = (count: number): string => `090010${count.toString(16).padStart(32, '0')}`
 
 const seed = (which: number, place: Plan['place'], flags: number, rest: string): Buffer =>
   Buffer.concat([Buffer.of(which, PLACES.indexOf(place), flags), hex(rest)])
@@ -117,7 +139,7 @@ const seed = (which: number, place: Plan['place'], flags: number, rest: string):
 /** The hellos of negative.json. */
 function spoiled(): Buffer[] {
   return negatives.vectors.flatMap(({ handshake, place, record }) => {
-    const which = VECTORS.findIndex(({ vector }) => vector.name === handshake)
+    const which = handshakes.vectors.findIndex(({ name }) => name === handshake)
     const isHello = place === 'M1' || place === 'M2'
     return which < 0 || !isHello ? [] : [seed(which, place, 0, record.slice(8))]
   })
