@@ -42,6 +42,17 @@ t.test('a signature of another length is not valid', async t => {
   }
 })
 
+t.test('an RSA signature without its leading zero is refused, though OpenSSL would take it', async t => {
+  const options = { padding: constants.RSA_PKCS1_PSS_PADDING, saltLength: 32 }
+  let signature: Buffer
+  do signature = nodeSign('sha256', input, { key: rsa.privateKey, ...options })
+  while (signature[0] !== 0) // one of 256 begins so
+  const short = signature.subarray(1)
+  t.ok(nodeVerify('sha256', input, { key: fromRaw(rsa.raw), ...options }, short), 'valid without the check')
+  t.notOk(verify(rsa.raw, input, short))
+  t.ok(verify(rsa.raw, input, signature))
+})
+
 t.test('a signature in context of one role is not valid for the other', async t => {
   const transcript = createHash('sha256').update('all so far').digest()
   for (const { type, privateKey, raw } of [rsa, ed25519]) {
