@@ -60,11 +60,19 @@ t.test('a key from its raw form verifies what the private key signed', async t =
   t.ok(verify('sha256', text, fromRaw(toRaw(rsa.publicKey)), sign('sha256', text, rsa.privateKey)))
 })
 
+const publicRsa = ({ bytes }: RawPublicKey): KeyObject =>
+  createPublicKey({ key: { kty: 'RSA', n: bytes.toString('base64url'), e: 'AQAB' }, format: 'jwk' })
+
+t.test('RSA keys of ours are taken at both ends of the range and at every whole byte between', async t => {
+  for (const length of [256, 257, 384, 511, 512]) {
+    const raw = modulus(length)
+    t.same(toRaw(publicRsa(raw)), raw, `${length} bytes`)
+  }
+})
+
 t.test('keys of ours that are not supported are refused with what they are', async t => {
   const make = (bits: number, publicExponent = 65537): KeyObject =>
     generateKeyPairSync('rsa', { modulusLength: bits, publicExponent }).publicKey
-  const publicRsa = ({ bytes }: RawPublicKey): KeyObject =>
-    createPublicKey({ key: { kty: 'RSA', n: bytes.toString('base64url'), e: 'AQAB' }, format: 'jwk' })
   const flat = { kty: 'OKP', crv: 'Ed25519', x: Buffer.alloc(32).toString('base64url') }
   const cases: [unknown, RegExp][] = [
     [generateKeyPairSync('ec', { namedCurve: 'P-256' }).publicKey, /type ec; stalk takes RSA and Ed25519/],
@@ -73,6 +81,8 @@ t.test('keys of ours that are not supported are refused with what they are', asy
     [generateKeyPairSync('rsa-pss', { modulusLength: 2048 }).privateKey, /type rsa-pss/],
     [make(1024), /has 1024 bits; stalk takes 2048 to 4096/],
     [make(2047), /has 2047 bits; stalk takes 2048 to 4096/],
+    [publicRsa(modulus(255)), /has 2040 bits; stalk takes 2048 to 4096/],
+    [publicRsa(modulus(513)), /has 4104 bits; stalk takes 2048 to 4096/],
     [publicRsa(modulus(257, 1)), /has 2049 bits; stalk takes whole bytes only/],
     [publicRsa(modulus(257, 8)), /has 2052 bits; stalk takes whole bytes only/],
     [make(2048, 3), /has the exponent 3; stalk takes 65537 only/],
