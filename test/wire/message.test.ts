@@ -302,6 +302,7 @@ t.test('a record of messages is one array of at least one message, and nothing e
   }
   t.strictSame(decode([messagesFrame(hex('dd0000000101'))]), [1], 'a longer header than needed is fine')
   t.strictSame(decode([messagesFrame(hex('92d47401d44201'))]), [new Uint8Array(), 1n])
+  t.strictSame(decode([messagesFrame(hex('93 cd0001 c400 00'))]), [1, Buffer.alloc(0), 0])
 })
 
 t.test('fragments: too short, empty, interrupted, unknown kinds', async t => {
@@ -366,6 +367,17 @@ t.test('a megabyte in the smallest fragments takes linear time and does not pin 
   gc?.()
   if (gc) t.ok(process.memoryUsage().arrayBuffers - before < 32 << 20)
   deepStrictEqual(decoder.decode(lastFragment(whole.subarray(at))), [message])
+})
+
+t.test('a small fragment is kept without the large record that it came in', async t => {
+  const whole = pack(noise(3_000))
+  const record = Buffer.alloc(65_536)
+  whole.copy(record, 0, 0, 1_024)
+  const decoder = new MessageDecoder()
+  decoder.decode(fragment(record.subarray(0, 1_024)))
+  record.fill(0xff)
+  deepStrictEqual(decoder.decode(lastFragment(whole.subarray(1_024))), [noise(3_000)])
+  t.pass()
 })
 
 t.test('a message beyond the limit is refused at once', async t => {

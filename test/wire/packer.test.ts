@@ -139,6 +139,15 @@ t.test('a byte order mark stays, on strings and keys of every length', async t =
   t.pass()
 })
 
+t.test('characters that share bytes with the byte order mark stay as they are', async t => {
+  // ef bb bf is the mark.
+  const others = ['\ufefe', '\ufebf', '\ufeff', '\ueeff', '\u{40000}', 'x']
+  const message = others.map(first => `${first}${'x'.repeat(100)}`)
+  deepStrictEqual(unpack(keepMarks(pack(message))), message)
+  deepStrictEqual(unpack(keepMarks(pack(message.slice(0, 2)))), message.slice(0, 2))
+  t.pass()
+})
+
 t.test('packed bytes are not in the memory that msgpackr shares', async t => {
   const foreign = Buffer.alloc(100_000)
   const other = new Packr()

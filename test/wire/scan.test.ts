@@ -71,11 +71,28 @@ const REFUSED: readonly (readonly [bytes: string, text: string])[] = [
   ['d4 73 00', 'a set without an array at byte 0 of a message'],
   ['d4 73 00 c0', 'a set without an array at byte 0 of a message'],
   ['d4 73 00 d4730090', 'a set without an array at byte 0 of a message'],
-  ['d4 73 01 90', 'a set whose filler is not 00 at byte 0 of a message']
+  ['d4 73 01 90', 'a set whose filler is not 00 at byte 0 of a message'],
+  // An extension without data, where the byte behind it would do as its first.
+  ['92 c70074 01', 'an extension of type 74 that is not allowed at byte 1 of a message']
 ]
 
 t.test('what is refused is named, with its place', async t => {
   for (const [bytes, text] of REFUSED) t.equal(refusalOf(hex(bytes)), text, bytes)
+})
+
+t.test('every byte beyond 7f alone is refused as a string, and as a key', async t => {
+  for (let byte = 0x80; byte <= 0xff; byte++) {
+    const one = Buffer.of(byte).toString('hex')
+    t.equal(refusalOf(hex(`a1 ${one}`)), 'a string that is not UTF-8 at byte 1 of a message', one)
+    t.equal(refusalOf(hex(`81 a1 ${one} 01`)), 'a string that is not UTF-8 at byte 2 of a message', one)
+  }
+})
+
+t.test('keys that are not __proto__, only like it, are taken', async t => {
+  for (const key of ['_12345678', '__proto_', '__proto___', '_-proto__', 'xxproto__', '__PROTO__']) {
+    const bytes = Buffer.concat([hex('81'), pack(key), hex('01')])
+    t.equal(scanAll(bytes), bytes.length, key)
+  }
 })
 
 const BAD_EXTENSIONS = [
@@ -202,6 +219,7 @@ const ACCEPTED: readonly (readonly [bytes: string, value: unknown])[] = [
   ['d5420100', 256n],
   ['c70342010000', 65536n],
   ['c8000242ffff', -1n],
+  [`c80400 42 00${'ff'.repeat(1023)}`, 2n ** 8184n - 1n],
   ['d47401', new Uint8Array()],
   ['d5740105', Uint8Array.of(5)],
   ['c900000002740105', Uint8Array.of(5)],
@@ -270,8 +288,11 @@ t.test(
     t.equal(scanAll(same), same.length)
     // The inner map is done when the outer one goes on.
     t.match(refusalOf(hex('83 a161 82a16101a16201 a162 01 a161 01')), /^a key that is there twice at byte 13/)
+    const inner = '81a161'.repeat(MAX_DEPTH - 1)
+    t.match(refusalOf(hex(`${inner} 82 a161 01 a161 01`)), /^a key that is there twice/, 'at any depth')
     // Keys alike in all that the hash looks at.
     t.equal(scanAll(hex('82 a5 6161616161 01 a5 6162616161 01')), 15)
+    t.equal(scanAll(object(['a'.repeat(257), 'a'])), 267)
   }
 )
 
