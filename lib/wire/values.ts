@@ -191,7 +191,7 @@ function refuseOddArray(value: unknown[]): void {
   if (!Array.isArray(value) || value.constructor !== Array) throw refusal(value)
   const keys = Object.keys(value).length
   if (keys < value.length) throw hole()
-  if (keys > value.length) {
+  if (keys > value.length || hasSymbolKeys(value)) {
     throw new Refusal('an array with properties beside its elements', 'send Array.from(array)')
   }
 }

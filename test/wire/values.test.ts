@@ -95,6 +95,31 @@ const REFUSED: readonly (readonly [name: string, value: unknown, text: string])[
   ['shared memory', new SharedArrayBuffer(1), 'cannot carry a SharedArrayBuffer; send a Buffer with a copy'],
   ['holes', holes(), 'cannot carry an array with holes; fill them, as in Array.from(array)'],
   [
+    'a hole, and a property in its place in the count',
+    Object.assign(new Array(2), { 0: 1, more: 2 }),
+    'cannot carry an array with holes; fill them, as in Array.from(array)'
+  ],
+  [
+    'an array with a symbol',
+    Object.assign([1], { [Symbol('s')]: 1 }),
+    'cannot carry an array with properties beside its elements; send Array.from(array)'
+  ],
+  [
+    'an array with a constructor of its own',
+    Object.defineProperty([1], 'constructor', { value: Map }),
+    'cannot carry a Map; send a plain object, an array or a Buffer made from it'
+  ],
+  [
+    'a Set with a constructor of its own',
+    Object.defineProperty(new Set(), 'constructor', { value: Map }),
+    'cannot carry a Map with properties of its own; send them beside it'
+  ],
+  [
+    'a Date with a constructor of its own',
+    Object.defineProperty(new Date(), 'constructor', { value: Map }),
+    'cannot carry a Map with properties of its own; send them beside it'
+  ],
+  [
     'a match',
     'ab'.match(/b/),
     'cannot carry an array with properties beside its elements; send Array.from(array)'
@@ -264,6 +289,8 @@ t.test('what only looks odd is carried', async t => {
   const hidden = Object.defineProperty({ a: 1 }, Symbol('s'), { value: 1, enumerable: false })
   for (const message of [
     hidden,
+    Object.defineProperty([1], Symbol('s'), { value: 1, enumerable: false }),
+    Object.defineProperty(new Set([1]), Symbol('s'), { value: 1, enumerable: false }),
     { constructor: 1, toJSON: 2, hasOwnProperty: 3, valueOf: null },
     Object.freeze([Object.freeze({})]),
     new Proxy({ a: 1 }, {}),
@@ -301,7 +328,7 @@ t.test('the size is that of the encoded message', async t => {
     new Date(-1),
     new Date(2 ** 32 * 1000),
     new Date(Number.NaN),
-    ...[0, 250, 253, 254, 255, 256, 65_533, 65_534, 65_535, 65_536].flatMap(n => [
+    ...[0, 31, 32, 33, 250, 253, 254, 255, 256, 65_533, 65_534, 65_535, 65_536].flatMap(n => [
       Buffer.alloc(n),
       new Int8Array(n),
       'x'.repeat(n)
@@ -310,6 +337,10 @@ t.test('the size is that of the encoded message', async t => {
       new Array(n).fill(true),
       new Set(Array.from({ length: n }, (_, i) => `${i}`))
     ]),
+    ...[0, 2 ** 7, 2 ** 8, 2 ** 16, 2 ** 31, 2 ** 32, 2 ** 53].flatMap(n => [n - 1, n, n + 1]),
+    ...[-32, -128, -(2 ** 15), -(2 ** 31), -(2 ** 53)].flatMap(n => [n - 1, n, n + 1]),
+    ...[0n, 2n ** 63n, 2n ** 64n, -(2n ** 63n)].flatMap(n => [n - 1n, n]),
+    ...['\x7f', '\x80', '\u07ff', '\u0800', '\ud7ff', '\ue000', '\uffff', '\u{10ffff}', '\u{10000}'],
     ...['é', '€', '😀'].flatMap(text => [text, text.repeat(10), text.repeat(20), `a${text.repeat(15)}`])
   ]) {
     t.equal(check(message), pack(message).length)
