@@ -79,6 +79,35 @@ t.test('a file of 64 KiB is read, a larger one is refused', async t => {
   if (existsSync('/dev/zero')) await t.rejects(readKeyFile('/dev/zero'), { code: 'ERR_STALK_KEY_FILE_IO' })
 })
 
+t.test('the bytes that were read are wiped, the text alone remains', async t => {
+  const path = join(t.testdir({ key: 'a secret' }), 'key')
+  const { alloc } = Buffer
+  const made: Buffer[] = []
+  t.teardown(() => {
+    Buffer.alloc = alloc
+  })
+  Buffer.alloc = (size, ...rest) => {
+    const bytes = alloc(size, ...rest)
+    made.push(bytes)
+    return bytes
+  }
+  t.equal((await readKeyFile(path)).text, 'a secret')
+  t.ok(made.length > 0)
+  t.ok(made.every(bytes => bytes.every(byte => byte === 0)))
+})
+
+t.test('a file is closed again, taken or not', { skip: !existsSync('/proc/self/fd') }, async t => {
+  const dir = t.testdir({ key: 'text' })
+  const broken = { path: join(dir, 'broken'), text: 7 as unknown as string, mode: 0o600 }
+  const before = readdirSync('/proc/self/fd').length
+  for (let i = 0; i < 50; i++) {
+    await readKeyFile(join(dir, 'key'))
+    await t.rejects(readKeyFile(dir), { code: 'ERR_STALK_KEY_FILE_IO' })
+    await t.rejects(createKeyFiles([broken]), { code: 'ERR_STALK_KEY_FILE_IO' })
+  }
+  t.ok(readdirSync('/proc/self/fd').length < before + 10)
+})
+
 t.test('a private file is refused with any permission of group or others', async t => {
   for (const mode of [0o600, 0o400, 0o700, 0o000]) requirePrivate({ path: 'key', text: '', mode }, 'linux')
   for (const mode of [0o640, 0o620, 0o610, 0o604, 0o602, 0o601, 0o644, 0o666, 0o777, 0o444]) {

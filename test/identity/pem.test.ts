@@ -46,6 +46,7 @@ t.test('line ends, line lengths and text around the block do not matter', async 
     `Bag Attributes\n    friendlyName: mine\n${rsaPem}`,
     `${rsaPem}the end\n`,
     `\uFEFF${rsaPem}`,
+    rsaPem.padEnd(65_536, '\n'),
     `-----BEGIN PRIVATE KEY-----\n${body}\n-----END PRIVATE KEY-----`,
     `-----BEGIN PRIVATE KEY-----\n${body.replace(/(.{76})/g, '$1  \n\t')}\n-----END PRIVATE KEY-----\n`
   ]
@@ -68,6 +69,7 @@ t.test('what is no PEM at all is named, with the way out', async t => {
   )
   refused(t, Buffer.from(rsaPem, 'utf16le').toString('latin1'), /holds no key/)
   refused(t, rsaPem.replace(/.*\n/, ''), /holds no key/)
+  refused(t, edPem.padEnd(65_537, '\n'), /holds more than 65536 bytes/)
   refused(t, `${' '.repeat(65_536)}${edPem}`, /holds more than 65536 bytes/)
 })
 
@@ -203,6 +205,31 @@ t.test('an RSA key whose numbers do not belong together is refused as damaged', 
 })
 
 const modulusOf = (key: KeyObject): Buffer => Buffer.from(key.export({ format: 'jwk' }).n ?? '', 'base64url')
+
+t.test('the bytes of a private key are wiped, whether it is taken or not', async t => {
+  const bytes: Buffer[] = []
+  const noted = <Args extends unknown[], Result>(make: (...args: Args) => Result) =>
+    function (this: unknown, ...args: Args): Result {
+      const made = make.apply(this, args)
+      if (Buffer.isBuffer(made)) bytes.push(made)
+      return made
+    }
+  const { from } = Buffer
+  const prototype = Object.getPrototypeOf(rsa.privateKey)
+  const exported = prototype.export
+  t.teardown(() => {
+    Buffer.from = from
+    prototype.export = exported
+  })
+  const damaged = block('PRIVATE KEY', Buffer.concat([derOf(rsaPem), hex('00')]))
+  Buffer.from = noted(from) as typeof Buffer.from
+  prototype.export = noted(exported)
+  parse(rsaPem)
+  t.throws(() => parse(damaged), { code: 'ERR_STALK_KEY_FILE_FORMAT', message: /followed by more bytes/ })
+  const keys = bytes.filter(({ length }) => length > 1_000)
+  t.equal(keys.length, 3, 'as read, twice, and as written again to compare')
+  t.ok(keys.every(key => key.every(byte => byte === 0)))
+})
 
 t.test('a flipped bit anywhere gives a key or a coded error', async t => {
   const ends: Record<string, number> = {}
