@@ -136,6 +136,19 @@ t.test('a group that packs larger than it was held to be is cut between messages
   deepStrictEqual(decode(encode(mixed).frames), mixed)
 })
 
+t.test('a cut group never makes a record too long, whatever its header takes', async t => {
+  for (const others of [3, 14, 15, 16, 20]) {
+    const bigints = Array.from({ length: others }, (_, i) => 2n ** 8000n + BigInt(i)) // held to be 18 bytes each
+    const rest = pack(bigints).length - (others < 16 ? 1 : 3)
+    for (let total = CONTENT - 8; total <= CONTENT + 8; total++) {
+      const messages = [noise(total - rest - 3), ...bigints]
+      const { frames } = encode(messages)
+      t.ok(Math.max(...sizes(frames)) <= CONTENT, `${others} others, ${total} bytes`)
+      deepStrictEqual(decode(frames), messages)
+    }
+  }
+})
+
 t.test('-0 arrives as -0, also among other messages and in fragments', async t => {
   const large = [-0, noise(100_000), [new Set([[-0]])]]
   const messages = [
@@ -205,6 +218,9 @@ t.test('a message larger than the peer takes is refused alone, with limit and si
     const { frames } = encode([Buffer.alloc(size - 2), 1], 50)
     t.strictSame(decode(frames, { maxMessageBytes: 50 }).length, sent ? 2 : 1)
   }
+  const large = Buffer.alloc(70_000)
+  t.strictSame(decode(encode([large], 70_005).frames, { maxMessageBytes: 70_005 }), [large], 'in fragments')
+  t.equal(encode([large], 70_004).refused.length, 1)
   const bigint = encode([1, 2n ** 8000n, 2], 1_000)
   t.strictSame(decode(bigint.frames, { maxMessageBytes: 1_000 }), [1, 2], 'known only after packing')
   t.equal(bigint.refused[0]?.[1].message, 'a message of 1012 bytes; the peer takes at most 1000')

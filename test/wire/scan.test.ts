@@ -239,6 +239,8 @@ t.test('unusual forms that msgpackr decodes right are taken', async t => {
     t.strictSame(unpack(hex(bytes)), value, bytes)
   }
   t.ok(Object.is(unpack(hex('ca80000000')), -0))
+  for (const invalidDate of ['d4ffff', '92 d4ffff d4ffff'])
+    t.equal(scanAll(hex(invalidDate)), hex(invalidDate).length, invalidDate)
 })
 
 t.test('it begins and ends where it is told', async t => {
