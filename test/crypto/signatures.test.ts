@@ -1,6 +1,13 @@
 // Signatures: only Ed25519 and RSA-PSS with a salt of 32 are valid; the queue bounds what signs at once.
 
-import { constants, createHash, sign as nodeSign, verify as nodeVerify, randomBytes } from 'node:crypto'
+import {
+  constants,
+  createHash,
+  generateKeyPairSync,
+  sign as nodeSign,
+  verify as nodeVerify,
+  randomBytes
+} from 'node:crypto'
 import t from 'tap'
 import { fromRaw } from '../../lib/crypto/public-key.ts'
 import { SigningQueue, sign, verify } from '../../lib/crypto/signatures.ts'
@@ -224,4 +231,7 @@ t.test('sign passes on what node says of a key that cannot sign', async t => {
     code: 'ERR_CRYPTO_INVALID_KEY_OBJECT_TYPE',
     message: /expected private/
   })
+  // Too short for the hash and the salt, which shows only in the thread pool.
+  const { privateKey } = generateKeyPairSync('rsa', { modulusLength: 512 })
+  await t.rejects(sign('rsa', privateKey, input), { message: /too (big|large)/ })
 })

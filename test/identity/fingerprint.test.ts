@@ -75,6 +75,7 @@ t.test('nothing else is taken for a fingerprint', async t => {
     'x'.repeat(1000),
     Buffer.from(good),
     [good],
+    { toString: () => good },
     null,
     undefined,
     7,
