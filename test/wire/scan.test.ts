@@ -6,7 +6,7 @@ import t from 'tap'
 import { MAX_DEPTH, MAX_VALUES } from '../../lib/constants.ts'
 import { StalkError } from '../../lib/errors.ts'
 import { keepMarks, pack, unpack } from '../../lib/wire/packer.ts'
-import { scan } from '../../lib/wire/scan.ts'
+import { hasMark, markedStrings, scan } from '../../lib/wire/scan.ts'
 import { anyValue, comparable, noise } from './arbitrary.ts'
 import { reference } from './reference.ts'
 
@@ -241,6 +241,19 @@ t.test('unusual forms that msgpackr decodes right are taken', async t => {
   t.ok(Object.is(unpack(hex('ca80000000')), -0))
   for (const invalidDate of ['d4ffff', '92 d4ffff d4ffff'])
     t.equal(scanAll(hex(invalidDate)), hex(invalidDate).length, invalidDate)
+})
+
+t.test('strings of more than 64 bytes that begin with a byte order mark are counted', async t => {
+  // ef bb bf is the mark; the others have two of the three.
+  for (const first of ['\ufeff', '\ufefe', '\ufebf', '\ueeff', 'x']) {
+    for (const length of [0, 61, 62, 200]) {
+      const text = `${first}${'x'.repeat(length)}`
+      const before = markedStrings
+      scanAll(pack([text, { [text]: 1 }]))
+      t.equal(markedStrings - before, first === '\ufeff' && length > 61 ? 2 : 0, `${first}, ${length} more`)
+    }
+    t.equal(hasMark(Buffer.from(`-${first}`), 1), first === '\ufeff')
+  }
 })
 
 t.test('it begins and ends where it is told', async t => {
