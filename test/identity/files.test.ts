@@ -69,6 +69,10 @@ t.test('links that go round, and files that fail while being read, are errors of
   }
 })
 
+t.test('an empty file is read as an empty text', async t => {
+  t.equal((await readKeyFile(join(t.testdir({ key: '' }), 'key'))).text, '')
+})
+
 t.test('a file of 64 KiB is read, a larger one is refused', async t => {
   const path = join(t.testdir(), 'key')
   writeFileSync(path, 'x'.repeat(65_536))
