@@ -401,22 +401,27 @@ t.test('whatever is accepted decodes: noise and token soup', async t => {
   t.ok(taken > 1000, `${taken} were taken`)
 })
 
+const arrayOf = (length: number, one: string): Buffer => {
+  const header = Buffer.from([0xdd, 0, 0, 0, 0])
+  header.writeUInt32BE(length, 1)
+  return Buffer.concat([header, Buffer.from(one.repeat(length), 'hex')])
+}
+
 t.test(
   'binary data counts as eight values, so that a message cannot expand a hundredfold in memory',
   async t => {
     for (const one of ['c400', 'c7017401']) {
-      const array = (n: number): Buffer => {
-        const header = Buffer.from([0xdd, 0, 0, 0, 0])
-        header.writeUInt32BE(n, 1)
-        return Buffer.concat([header, Buffer.from(one.repeat(n), 'hex')])
-      }
-      const fits = array(124_999)
-      t.equal(scan(fits, 0, fits.length), fits.length, `${one}: as many as fit beside the array itself`)
-      const over = array(125_000)
-      t.throws(() => scan(over, 0, over.length), {
-        code: 'ERR_STALK_BAD_MESSAGE',
-        message: /more than 1000000 values/
-      })
+      const fits = arrayOf(124_999, one)
+      t.equal(scanAll(fits), fits.length, `${one}: as many as fit beside the array itself`)
+      const over = arrayOf(125_000, one)
+      t.throws(() => scanAll(over), { code: 'ERR_STALK_BAD_MESSAGE', message: /more than 1000000 values/ })
     }
   }
 )
+
+t.test('every other extension counts as one value', async t => {
+  for (const one of ['d40000', 'd44201', 'd6ff00000000']) {
+    const bytes = arrayOf(125_000, one)
+    t.equal(scanAll(bytes), bytes.length, one)
+  }
+})
