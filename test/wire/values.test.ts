@@ -145,6 +145,11 @@ const REFUSED: readonly (readonly [name: string, value: unknown, text: string])[
     'cannot carry binary data with a constructor of its own'
   ],
   ['a symbol key', { [Symbol('s')]: 1 }, 'cannot carry an object with symbol keys; use strings as keys'],
+  [
+    'a symbol key beside one that is not enumerable',
+    Object.defineProperty({ [Symbol('s')]: 1 }, Symbol('t'), { value: 1, enumerable: false }),
+    'cannot carry an object with symbol keys; use strings as keys'
+  ],
   ['__proto__', JSON.parse('{"__proto__":1}'), 'cannot carry a key named __proto__; rename it'],
   [
     'half a pair',
@@ -292,6 +297,7 @@ t.test('what only looks odd is carried', async t => {
     Object.defineProperty([1], Symbol('s'), { value: 1, enumerable: false }),
     Object.defineProperty(new Set([1]), Symbol('s'), { value: 1, enumerable: false }),
     { constructor: 1, toJSON: 2, hasOwnProperty: 3, valueOf: null },
+    Object.assign(Object.create(null), { a: 1 }),
     Object.freeze([Object.freeze({})]),
     new Proxy({ a: 1 }, {}),
     new Date(Number.NaN),
