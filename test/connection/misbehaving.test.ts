@@ -2,72 +2,14 @@
 // not. Each is one coded error at ours, with the alert that the peer is told, and never a crash or a clean end.
 
 import { once } from 'node:events'
-import type { Duplex } from 'node:stream'
 import t from 'tap'
 import { KIND } from '../../lib/constants.ts'
 import { ALERT } from '../../lib/errors.ts'
-import { type Connection, type ErrorCode, Identity } from '../../lib/index.ts'
+import type { ErrorCode } from '../../lib/index.ts'
 import { closeRecord, finalPong } from '../../lib/wire/control.ts'
-import { enframe } from '../../lib/wire/frame.ts'
-import { MessageEncoder } from '../../lib/wire/message.ts'
 import type { Inner } from '../../lib/wire/record.ts'
-import { meddledPair } from '../helpers/adversary.ts'
-import { type End, initiatorEnd, keyPair, responderEnd } from '../helpers/machines.ts'
-import { collect, end, until, within } from '../helpers/pair.ts'
-
-const keys = keyPair('ed25519')
-const mallory = Identity.fromRaw(keys.raw)
-
-interface Bad {
-  readonly connection: Connection
-  readonly wire: Duplex
-  readonly got: unknown[]
-  /** What ours sent behind the handshake, as records. */
-  readonly heard: Inner[]
-  seal(...inners: Inner[]): void
-}
-
-/** Ours in the given role, against a machine that has shaken hands and then does as it is told. */
-async function against(role: 'initiator' | 'responder', options = {}): Promise<Bad> {
-  const [ours, wire] = meddledPair()
-  wire.on('error', () => {})
-  const connection = end(role, ours, { peer: mallory, ...options })
-  const got = collect(connection)
-  const machine = role === 'initiator' ? responderEnd({ identity: keys }) : initiatorEnd({ identity: keys })
-  const heard: Inner[] = []
-  let held: Buffer = Buffer.alloc(0)
-  let working = Promise.resolve()
-  const say = (frames: Awaited<ReturnType<End['start']>>): void => {
-    for (const frame of frames) wire.write(enframe(frame))
-  }
-  const take = async (): Promise<void> => {
-    while (held.length >= 4 && held.length >= 4 + held.readUIntBE(1, 3)) {
-      const length = held.readUIntBE(1, 3)
-      const frame = { type: held.readUInt8(0), body: held.subarray(4, 4 + length) }
-      held = held.subarray(4 + length)
-      if (!machine.session) say(await machine.receive(frame))
-      else heard.push(machine.openers[0]?.open(frame) as Inner)
-    }
-  }
-  wire.on('data', chunk => {
-    held = Buffer.concat([held, chunk])
-    working = working.then(take)
-  })
-  say(await machine.start())
-  await within(connection.ready, 'ready')
-  await until(() => machine.session !== undefined, 'the session')
-  const seal = (...inners: Inner[]): void => {
-    wire.write(Buffer.concat(inners.map(inner => enframe(machine.sealer?.seal(inner) as never))))
-  }
-  return { connection, wire, got, heard, seal }
-}
-
-const messages = (...values: unknown[]): Inner[] => [...new MessageEncoder().encode(values, () => {})]
-const inner = (type: number, hex = '', innerBytes?: number): Inner => ({
-  type,
-  body: Buffer.from(hex, 'hex'),
-  ...(innerBytes !== undefined && { innerBytes })
-})
+import { until, within } from '../helpers/pair.ts'
+import { against, inner, messages } from '../helpers/rogue.ts'
 
 interface Fault {
   readonly inners: readonly Inner[]
