@@ -193,7 +193,7 @@ export class Connection<In = unknown, Out = unknown> extends SendingStream<In, O
     try {
       const control = this.controls.hear(frame)
       if (control.name === 'close') this.#onGoodbye()
-      if (control.name === 'keyUpdate') this.#keyAge.start()
+      if (control.name === 'keyUpdate' && !this.destroyed) this.#keyAge.start()
     } catch (error) {
       this.#fail(this.#inPhase(error as StalkError))
     }

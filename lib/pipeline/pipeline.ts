@@ -21,7 +21,7 @@ import { batchValidator } from '../stages/validator.ts'
 import { alertRecord, decodeControl } from '../wire/control.ts'
 import type { Frame } from '../wire/frame.ts'
 import { Arrived, MessageDecoder, MessageEncoder } from '../wire/message.ts'
-import type { Inner, Opener, Used } from '../wire/record.ts'
+import type { Inner, Opener, Outbound, Used } from '../wire/record.ts'
 import { Allowance } from './allowance.ts'
 import { KeyUpdates } from './key-updates.ts'
 import { Sink } from './sink.ts'
@@ -150,7 +150,7 @@ export class Pipeline {
   /** Changes the keys of both directions, ours now and the peer's when it answers; whether it was not done already. */
   updateKeys(): boolean {
     if (!this.#keyUpdates || this.#keyUpdates.asked || this.#stopped) return false
-    for (const item of this.#keyUpdates.ask()) this.#sealer.write(item)
+    this.#sealTogether(this.#keyUpdates.ask())
     return true
   }
 
@@ -291,7 +291,7 @@ export class Pipeline {
     const change = this.#keyUpdates?.hear(control.asks)
     if (!change) return
     this.#setOpeners([change.opener])
-    for (const item of change.answer) this.#sealer.write(item)
+    this.#sealTogether(change.answer)
   }
 
   #setOpeners(openers: readonly Opener[]): void {
@@ -301,10 +301,19 @@ export class Pipeline {
 
   // --- outbound ----------------------------------------------------------------------------------------
 
+  // Sealed at once, the first of them may call for further ones, here or at the other end of a pair in memory, and
+  // these must not come in between: behind a key update stands the key that goes with it.
+  #sealTogether(items: readonly Outbound[]): void {
+    this.#sealer.cork()
+    for (const item of items) this.#sealer.write(item)
+    this.#sealer.uncork()
+  }
+
   #onSealed(inner: Inner, used: Used): void {
     if (inner.type === KIND.keyUpdate && inner.body[0] === 0) this.#keyUpdates?.answered()
     this.#events.sealed(inner)
-    if (this.#keyUpdates?.isDue(used)) this.#events.keyDue()
+    const last = inner.type === KIND.keyUpdate // under its key: whatever that has done, a new one stands behind it
+    if (!last && this.#keyUpdates?.isDue(used)) this.#events.keyDue()
   }
 
   #onWritten(bytes: number, waiting: number): void {
