@@ -59,20 +59,21 @@ export class Controls {
     return this.#newKeys.pending
   }
 
-  /** Calls back when a ping behind everything so far was answered. After our goodbye none is sent. */
-  ping(answered?: () => void): void {
-    this.#pings.ping(answered)
+  /** Calls back when a ping behind everything so far was answered, or when our goodbye comes before it is sent. */
+  ping(answered?: () => void, declined?: () => void): void {
+    this.#pings.ping(answered, declined)
   }
 
-  /** Calls back when both directions have new keys. After our goodbye there are none. */
-  updateKeys(answered?: () => void): void {
-    this.#newKeys.ask(answered)
+  /** Calls back when both directions have new keys, or when our goodbye comes before they are asked for. */
+  updateKeys(answered?: () => void, declined?: () => void): void {
+    this.#newKeys.ask(answered, declined)
   }
 
   /** Our goodbye. */
   sayGoodbye(): void {
-    this.close()
     this.goodbyes.say()
+    this.#pings.decline()
+    this.#newKeys.decline()
     this.#outlet.send(closeRecord(this.#outlet.received()))
   }
 

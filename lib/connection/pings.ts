@@ -33,9 +33,9 @@ export class Pings {
     return this.#question.pending
   }
 
-  /** Calls back when a ping that is sent from now on was answered. */
-  ping(answered?: () => void): void {
-    this.#question.ask(answered)
+  /** Calls back when a ping that is sent from now on was answered, or when none is going to be sent. */
+  ping(answered?: () => void, declined?: () => void): void {
+    this.#question.ask(answered, declined)
   }
 
   /** A pong of the peer. Throws ERR_STALK_UNEXPECTED for one that answers nothing. */
@@ -55,6 +55,11 @@ export class Pings {
   /** Our answer was sealed. */
   answered(): void {
     this.#answering = false
+  }
+
+  /** We send no further one, and who wanted one is told. */
+  decline(): void {
+    this.#question.decline()
   }
 
   /** We send no further one. */

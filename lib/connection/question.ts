@@ -3,11 +3,19 @@
 
 import type { Allowance } from '../pipeline/allowance.ts'
 
+interface Asker {
+  readonly answered: () => void
+  /** It is not asked any more. */
+  readonly declined: () => void
+}
+
+const nothing = (): void => {}
+
 export class Question {
   readonly #put: () => void
   readonly #allowance: Allowance
-  #asked: (() => void)[] | null = null
-  #next: (() => void)[] = []
+  #asked: readonly Asker[] | null = null
+  #next: Asker[] = []
   #timer: NodeJS.Timeout | undefined
   #over = false
 
@@ -21,9 +29,13 @@ export class Question {
     return this.#asked !== null || this.#next.length > 0
   }
 
-  /** Calls back when a question was answered that is put from now on: one that was put before does not do. */
-  ask(answered: () => void = () => {}): void {
-    this.#next.push(answered)
+  /**
+   * Calls back when a question was answered that is put from now on: one that was put before does not do; or when none
+   * is going to be put.
+   */
+  ask(answered: () => void = nothing, declined: () => void = nothing): void {
+    if (this.#over) return declined()
+    this.#next.push({ answered, declined })
     this.#go()
   }
 
@@ -31,12 +43,19 @@ export class Question {
   answer(): boolean {
     const asked = this.#asked
     this.#asked = null
-    for (const answered of asked ?? []) answered()
+    for (const { answered } of asked ?? []) answered()
     this.#go()
     return asked !== null
   }
 
-  /** No further question is put. One that is unanswered may still be answered. */
+  /** No further question is put, and who wanted one is told. One that is unanswered may still be answered. */
+  decline(): void {
+    const declined = this.#next
+    this.close()
+    for (const asker of declined) asker.declined()
+  }
+
+  /** The same, and nobody is told. */
   close(): void {
     this.#over = true
     clearTimeout(this.#timer)

@@ -110,20 +110,24 @@ export abstract class SendingStream<In, Out> extends SecureStream<In> {
    * ERR_STALK_NOT_READY before `secure`, with ERR_STALK_NOT_WRITABLE after `end`, and with what ended the connection.
    */
   rekey(options: WaitOptions = {}): Promise<void> {
-    return this.#ask('rekey', options, done => this.controls.updateKeys(done))
+    return this.#ask('rekey', options, (done, declined) => this.controls.updateKeys(done, declined))
   }
 
   /** How long a ping and its pong take, in ms. Rejects as `rekey` does. */
-  async rtt(options: WaitOptions = {}): Promise<number> {
-    await this.#ask('rtt', options, done => this.controls.ping(done))
-    return this.controls.roundTripMs as number
+  rtt(options: WaitOptions = {}): Promise<number> {
+    const answered = this.#ask('rtt', options, (done, declined) => this.controls.ping(done, declined))
+    return answered.then(() => this.controls.roundTripMs as number)
   }
 
-  #ask(what: string, options: WaitOptions, begin: (done: () => void) => void): Promise<void> {
+  #ask(
+    what: string,
+    options: WaitOptions,
+    begin: (done: () => void, declined: () => void) => void
+  ): Promise<void> {
     const patience = waitPatience(options)
     if (!this.writable) return Promise.reject(this.#notWritable(what))
     if (!this.session) return Promise.reject(notReady())
-    return this.waits.add(what, patience, begin)
+    return this.waits.add(what, patience, (done, fail) => begin(done, () => fail(this.#notWritable(what))))
   }
 }
 

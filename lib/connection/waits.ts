@@ -60,7 +60,7 @@ export class Waits {
   add(
     what: string,
     { signal, timeoutMs = null }: Patience,
-    begin: (done: () => void) => void
+    begin: (done: () => void, fail: End) => void
   ): Promise<void> {
     if (signal?.aborted) return Promise.reject(givenUp(signal))
     return new Promise((resolve, reject) => {
@@ -82,7 +82,7 @@ export class Waits {
       begin(() => {
         leave()
         resolve()
-      })
+      }, end)
     })
   }
 
