@@ -95,8 +95,9 @@ export class Connection<In = unknown, Out = unknown> extends SendingStream<In, O
     })
     this.#liveness = new Liveness(plan, {
       ping: () => this.controls.ping(),
-      fail: error => this.#fail(error),
-      holding: () => this.#inbox.full,
+      pinging: () => this.controls.pinging,
+      fail: error => this.#fail(this.#inPhase(error)),
+      holding: () => this.#inbox.full || this.#pipeline.checking,
       busy: () => this.unread > 0 || this.writableLength > 0
     })
     this.#handshakeDeadline = new Deadline(plan.handshakeTimeoutMs, ms => this.#onHandshakeTimeout(ms), true)
@@ -168,8 +169,10 @@ export class Connection<In = unknown, Out = unknown> extends SendingStream<In, O
 
   override _read(): void {
     this.#liveness.active()
+    const held = this.#inbox.full
     const emptied = this.#inbox.empty(message => this.push(message))
     this.failure.onRead()
+    if (held && !this.#inbox.full) this.#liveness.released()
     if (!this.#inbox.full) this.#pipeline.resume()
     if (emptied && this.controls.goodbyes.heard) this.push(null)
   }
@@ -177,6 +180,7 @@ export class Connection<In = unknown, Out = unknown> extends SendingStream<In, O
   // On a tick of its own: what a reader's handler throws is to reach the process, and pipes above would catch it.
   #onMessages(arrived: Arrived): void {
     this.#liveness.active()
+    this.#liveness.released()
     this.#inbox.fill(arrived)
     if (this.#inbox.full) this.#pipeline.pause()
     process.nextTick(() => {

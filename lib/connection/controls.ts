@@ -49,9 +49,9 @@ export class Controls {
     return this.#pings.roundTripMs
   }
 
-  /** Whether a ping is unanswered. */
+  /** Whether a ping was sent and is unanswered. */
   get pinging(): boolean {
-    return this.#pings.pending
+    return this.#pings.unanswered
   }
 
   /** Whether new keys were asked for, and the peer has not answered. */

@@ -57,8 +57,10 @@ export interface LivenessLimits {
 export interface LivenessActions {
   /** Asks the peer for a sign of life. */
   ping(): void
+  /** Whether that was done and is unanswered. It may have to wait for its turn. */
+  pinging(): boolean
   fail(error: StalkError): void
-  /** Whether it is our own reader who holds up what comes. */
+  /** Whether it is our own side that holds up what comes: a reader, or a schema that takes its time. */
   holding(): boolean
   /** Whether messages are still on their way, in either direction. */
   busy(): boolean
@@ -71,6 +73,7 @@ export class Liveness {
   readonly #write: Deadline
   readonly #message: Deadline
   #silent = false
+  #over = false
 
   constructor(limits: LivenessLimits, actions: LivenessActions) {
     this.#actions = actions
@@ -94,8 +97,13 @@ export class Liveness {
 
   /** Part of a message came, and more of it is to come or not. */
   part(more: boolean): void {
-    if (more) this.#message.start()
+    if (more && !this.#over) this.#message.start()
     else this.#message.stop()
+  }
+
+  /** What was held up on our side goes on. */
+  released(): void {
+    this.#message.refresh()
   }
 
   /** A message came, went, or was read. */
@@ -105,7 +113,7 @@ export class Liveness {
 
   /** The transport was given something, or has `taken` it; so many writes it has not taken yet. */
   written(waiting: number, taken: boolean): void {
-    if (waiting === 0) this.#write.stop()
+    if (waiting === 0 || this.#over) this.#write.stop()
     else if (taken || !this.#write.running) this.#write.start()
   }
 
@@ -115,25 +123,27 @@ export class Liveness {
     this.#idle.stop()
   }
 
+  /** For good. */
   stop(): void {
+    this.#over = true
     for (const deadline of [this.#silence, this.#idle, this.#write, this.#message]) deadline.stop()
   }
 
-  // First a ping, and as long again for its answer.
+  // First a ping, and as long again for its answer, once it was sent.
   #onSilence(ms: number): void {
     if (this.#actions.holding()) this.#silent = false
     else if (this.#silent) {
       const text = `nothing has come from the peer for ${2 * ms} ms, not even the answer to a ping`
       return this.#actions.fail(new StalkError('ERR_STALK_PEER_SILENT', text))
     } else {
-      this.#silent = true
-      this.#actions.ping()
+      if (!this.#actions.pinging()) this.#actions.ping()
+      this.#silent = this.#actions.pinging()
     }
     this.#silence.start()
   }
 
   #onIdle(ms: number): void {
-    if (this.#actions.busy()) return this.#idle.start()
+    if (this.#actions.busy() || this.#message.running) return this.#idle.start()
     const text = `no message was sent or received for ${ms} ms`
     this.#actions.fail(new StalkError('ERR_STALK_IDLE_TIMEOUT', text))
   }

@@ -28,9 +28,9 @@ export class Pings {
     return this.#roundTripMs
   }
 
-  /** Whether one is unanswered, or about to be sent. */
-  get pending(): boolean {
-    return this.#question.pending
+  /** Whether one was sent and is unanswered. */
+  get unanswered(): boolean {
+    return this.#question.unanswered
   }
 
   /** Calls back when a ping that is sent from now on was answered, or when none is going to be sent. */

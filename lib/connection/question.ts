@@ -24,6 +24,11 @@ export class Question {
     this.#allowance = allowance
   }
 
+  /** Whether one was put and is unanswered. */
+  get unanswered(): boolean {
+    return this.#asked !== null
+  }
+
   /** Whether one is unanswered, or about to be put. */
   get pending(): boolean {
     return this.#asked !== null || this.#next.length > 0

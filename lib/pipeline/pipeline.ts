@@ -83,6 +83,7 @@ export class Pipeline {
   readonly #gateOut = gate()
   readonly #sealer: Stage
   readonly #deframer: Stage
+  readonly #validators: readonly Stage[]
   readonly #gateIn = gate()
 
   readonly #uninvited = new Allowance(MAX_UNINVITED, MS_FOR_ONE_UNINVITED)
@@ -104,6 +105,7 @@ export class Pipeline {
     this.#sink = new Sink(transport, (bytes, waiting) => this.#onWritten(bytes, waiting))
     this.#sealer = sealer(undefined, (inner, used) => this.#onSealed(inner, used), config.pad)
     this.#deframer = deframer(type => this.#opener(type)?.maxBodyBytes ?? this.#admitClear(type))
+    this.#validators = this.#validator()
     this.#joinOutbound()
     this.#joinInbound()
     this.#watch() // from the first tick on: an error that nobody hears would end the process
@@ -163,6 +165,11 @@ export class Pipeline {
     }
   }
 
+  /** Whether a message that has come is still held against the schema. */
+  get checking(): boolean {
+    return this.#validators.some(stage => stage.writableLength > 0)
+  }
+
   /** Hands over nothing more until `resume`, and soon reads no more from the transport. */
   pause(): void {
     this.#gateIn.pause()
@@ -212,7 +219,7 @@ export class Pipeline {
       (frame, inner) => this.#handover(frame, inner)
     )
     const messages = batchDecoder(new MessageDecoder({ maxMessageBytes: this.#config.maxMessageBytes }))
-    const stages: Stage[] = [this.#deframer, records, messages, ...this.#validator(), this.#gateIn]
+    const stages: Stage[] = [this.#deframer, records, messages, ...this.#validators, this.#gateIn]
     stages.forEach((stage, index) => {
       const next = stages[index + 1]
       if (next) stage.pipe(next)
