@@ -9,6 +9,7 @@ export class Deadline {
   readonly #expired: (ms: number) => void
   readonly #holdsProcess: boolean
   #timer: NodeJS.Timeout | undefined
+  #due: NodeJS.Immediate | undefined
 
   /** Null: never. `holdsProcess`: whether a process that waits for nothing else waits for this. */
   constructor(ms: number | null, expired: (ms: number) => void, holdsProcess = false) {
@@ -25,24 +26,29 @@ export class Deadline {
   start(): void {
     const ms = this.#ms
     if (ms === null) return
-    if (this.#timer) this.#timer.refresh()
-    else {
-      this.#timer = setTimeout(() => {
-        this.#timer = undefined
-        this.#expired(ms)
-      }, ms)
-      if (!this.#holdsProcess) this.#timer.unref()
-    }
+    if (this.#timer) return this.refresh()
+    this.#timer = setTimeout(() => this.#onTimer(ms), ms)
+    if (!this.#holdsProcess) this.#timer.unref()
   }
 
   /** If it is running, from now on. */
   refresh(): void {
+    clearImmediate(this.#due)
     this.#timer?.refresh()
   }
 
   stop(): void {
+    clearImmediate(this.#due)
     clearTimeout(this.#timer)
     this.#timer = undefined // refreshed, it would run again
+  }
+
+  // Timers run before sockets are read. Where the process was busy, or asleep, what it waits for may be there.
+  #onTimer(ms: number): void {
+    this.#due = setImmediate(() => {
+      this.#timer = undefined
+      this.#expired(ms)
+    })
   }
 }
 

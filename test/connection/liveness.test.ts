@@ -3,7 +3,7 @@
 import t from 'tap'
 import { Deadline, Liveness, type LivenessLimits } from '../../lib/connection/liveness.ts'
 import type { StalkError } from '../../lib/errors.ts'
-import { turns, until } from '../helpers/pair.ts'
+import { tcpPair, turns, until } from '../helpers/pair.ts'
 
 const sleep = (ms: number): Promise<void> => new Promise(resolve => setTimeout(resolve, ms))
 
@@ -51,6 +51,36 @@ t.test('stopped it does not run, and refreshed after that neither', async t => {
   t.equal(deadline.running, false)
   await sleep(30)
   t.equal(expired, 0)
+})
+
+t.test('what has come while the process was busy with something else is read first', async t => {
+  const [here, there] = await tcpPair()
+  let expired = 0
+  const deadline = new Deadline(30, () => expired++)
+  here.on('data', () => deadline.refresh())
+  deadline.start()
+  for (let n = 0; n < 3; n++) {
+    there.write('x')
+    const busy = performance.now() + 60
+    while (performance.now() < busy);
+    await turns(1)
+  }
+  t.equal(expired, 0)
+  await until(() => expired === 1, 'the deadline')
+  here.destroy()
+  there.destroy()
+})
+
+t.test('stopped when it is due, it does not run', async t => {
+  const deadline = new Deadline(5, () => t.fail('it ran'))
+  deadline.start()
+  const behind = new Promise<void>(resolve => setTimeout(resolve, 6))
+  const busy = performance.now() + 15
+  while (performance.now() < busy);
+  await behind // in the same turn
+  deadline.stop()
+  await turns()
+  t.equal(deadline.running, false)
 })
 
 t.test('without a time it is never', async t => {
