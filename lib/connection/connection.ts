@@ -3,7 +3,7 @@
 // what arrives comes from the pipeline, and parting.ts lets go of the transport.
 
 import type { Duplex } from 'node:stream'
-import { ALERT, alertFor, type ErrorCode, type Phase, StalkError } from '../errors.ts'
+import { ALERT, alertFor, type Phase, StalkError } from '../errors.ts'
 import type { Session } from '../handshake/handshake.ts'
 import { Pipeline, type PipelineConfig } from '../pipeline/pipeline.ts'
 import type { Frame } from '../wire/frame.ts'
@@ -295,6 +295,7 @@ export class Connection<In = unknown, Out = unknown> extends SendingStream<In, O
   /** Ends it once all that came before has been read. */
   #fail(error: StalkError): void {
     if (this.destroyed) return this.#onAfterword(error)
+    if (isOfTransport(error) && this.writableFinished && this.controls.goodbyes.heard) return
     this.#stopTimers()
     this.#stopWriting(error)
     this.#parted ??= this.#part(error)
@@ -304,7 +305,7 @@ export class Connection<In = unknown, Out = unknown> extends SendingStream<In, O
   /** The peer finds fault with what we said after its goodbye, or does not keep to the protocol to the end. */
   #onAfterword(error: StalkError): void {
     const both = this.controls.goodbyes.said && this.controls.goodbyes.heard
-    if (both && !OF_TRANSPORT.has(error.code)) this.#afterword ??= error
+    if (both && !isOfTransport(error)) this.#afterword ??= error
   }
 
   /** Nothing leaves from now on, and whoever waits for it is told. */
@@ -371,8 +372,9 @@ export class Connection<In = unknown, Out = unknown> extends SendingStream<In, O
   }
 }
 
-/** How a transport ends, which changes nothing once both goodbyes have come through. */
-const OF_TRANSPORT: ReadonlySet<ErrorCode> = new Set(['ERR_STALK_TRUNCATED', 'ERR_STALK_RESET'])
+/** What is no matter any more once both goodbyes were said. */
+const isOfTransport = ({ code }: StalkError): boolean =>
+  code === 'ERR_STALK_RESET' || code === 'ERR_STALK_TRUNCATED'
 
 const aborted = (phase: Phase): StalkError =>
   new StalkError('ERR_STALK_ABORTED', 'the connection was destroyed before both ends said goodbye', { phase })
