@@ -32,9 +32,11 @@ export class Acknowledgements {
     for (const wait of reached) wait.reached()
   }
 
-  /** Calls back when the peer has said that so many messages have reached it. */
-  when(messages: number, reached: () => void): void {
-    if (messages <= (this.#received ?? 0)) reached()
-    else this.#waiting.push({ messages, reached })
+  /** Calls back when the peer has said that so many messages have reached it; whether it has not said so yet. */
+  when(messages: number, reached: () => void): boolean {
+    const open = messages > (this.#received ?? 0)
+    if (open) this.#waiting.push({ messages, reached })
+    else reached()
+    return open
   }
 }

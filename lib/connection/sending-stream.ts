@@ -24,6 +24,7 @@ export abstract class SendingStream<In, Out> extends SecureStream<In> {
   protected abstract readonly controls: Controls
   /** Why nothing leaves any more; null while something does. */
   protected abstract readonly endedBy: Error | null
+  #whenFinished: (() => void)[] | null = null
 
   /**
    * Sends a message. Fulfilled when it is encoded and on its way; until then it must not be changed.
@@ -66,14 +67,26 @@ export abstract class SendingStream<In, Out> extends SecureStream<In> {
 
   #whenFlushed(done: () => void): void {
     if (this.writableFinished) return done()
-    if (this.writableEnded) return void this.once('finish', done)
+    if (this.writableEnded) return this.#onFinish(done)
     this.outbox.flushRequested()
     super.write(new FlushRequest(done))
   }
 
+  // With one listener, however many wait.
+  #onFinish(done: () => void): void {
+    if (!this.#whenFinished) {
+      const waiting: (() => void)[] = []
+      this.#whenFinished = waiting
+      this.once('finish', () => {
+        for (const finished of waiting) finished()
+      })
+    }
+    this.#whenFinished.push(done)
+  }
+
   #whenAcknowledged(done: () => void): void {
     const { acknowledgements, goodbyes } = this.controls
-    acknowledgements.when(this.outbox.sent, done)
+    if (!acknowledgements.when(this.outbox.sent, done)) return
     if (this.closed)
       this.waits.fail(unacknowledged()) // whoever waits still
     else if (!goodbyes.said) this.whenSecure(() => this.controls.ping()) // later the peer's goodbye has the count
