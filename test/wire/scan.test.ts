@@ -88,6 +88,14 @@ t.test('every byte beyond 7f alone is refused as a string, and as a key', async 
   }
 })
 
+t.test('nothing but a string is a key, whatever its first byte', async t => {
+  for (let token = 0; token <= 0xff; token++) {
+    if ((token >= 0xa0 && token < 0xc0) || (token >= 0xd9 && token <= 0xdb)) continue
+    const bytes = Buffer.concat([Buffer.of(0x81, token), Buffer.alloc(20)])
+    t.equal(refusalOf(bytes), 'a key that is not a string at byte 1 of a message', token.toString(16))
+  }
+})
+
 t.test('keys that are not __proto__, only like it, are taken', async t => {
   for (const key of ['_12345678', '__proto_', '__proto___', '_-proto__', 'xxproto__', '__PROTO__']) {
     const bytes = Buffer.concat([hex('81'), pack(key), hex('01')])
