@@ -47,6 +47,15 @@ export const MIN_FRAGMENT_BYTES = 1_024
 /** The longest InitiatorHello body, in bytes. */
 export const MAX_HELLO_BYTES = 1_024
 
+/** The longest ticket, in bytes. */
+export const MAX_TICKET_BYTES = 512
+
+/** The longest that a ticket may be good for, and all that is resumed from it, in seconds: a day. */
+export const MAX_TICKET_LIFETIME_S = 86_400
+
+/** Length of what makes each ticket's key another one, in bytes. */
+export const TICKET_NONCE_BYTES = 16
+
 /** The longest name of an application protocol, in bytes of UTF-8. */
 export const MAX_APP_BYTES = 64
 
@@ -76,7 +85,7 @@ export const HARD_LIMIT_RECORDS = 2 ** 24
 export const SOFT_LIMIT_BYTES = 2 ** 36
 export const HARD_LIMIT_BYTES = 2 ** 38
 
-/** Pings and requests for new keys that a peer may send: so many at once, then one in so many ms, until it sends data. */
+/** Tickets, pings and requests for new keys that a peer may send: so many at once, then one in so many ms, until it sends data. */
 export const MAX_UNINVITED = 32
 export const MS_FOR_ONE_UNINVITED = 1_000
 
@@ -125,6 +134,25 @@ export const MAX_HALF_OPEN_PER_ADDRESS = 16
 
 /** Private-key operations that may wait for their turn; as many run at once as twice the cores. */
 export const MAX_QUEUED_SIGNATURES = 64
+
+/** For how long a ticket is good, in ms, unless the options say otherwise: as in OpenSSL. */
+export const TICKET_LIFETIME_MS = 7_200_000
+
+/** Tickets that a responder keeps in memory. */
+export const MAX_KEPT_TICKETS = 10_000
+
+/** Tickets that a process issues under one key; random nonces of 96 bits allow 2^32 in all (NIST SP 800-38D). */
+export const MAX_TICKETS_PER_KEY = 2 ** 28
+
+/** By how much the clocks of processes that share a ticket key may differ, in ms. */
+export const MAX_CLOCK_SKEW_MS = 10_000
+
+/** How long a ticket store may take before the handshake goes on without it, in ms. */
+export const TICKET_STORE_TIMEOUT_MS = 1_000
+
+/** Sessions that an initiator keeps for later, in all and of one place. */
+export const MAX_KEPT_SESSIONS = 256
+export const MAX_SESSIONS_OF_A_PLACE = 8
 
 /** RSA moduli that we make and take, in bits. */
 export const MIN_RSA_BITS = 2_048

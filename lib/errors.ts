@@ -79,6 +79,7 @@ export const ERRORS = {
   ERR_STALK_BAD_KEY: row('peer', 'authFailed'),
   ERR_STALK_BAD_SIGNATURE: row('peer', 'authFailed'),
   ERR_STALK_BAD_FINISHED: row('peer', 'authFailed'),
+  ERR_STALK_BAD_TICKET: row('peer', 'authFailed'),
   ERR_STALK_BAD_MESSAGE: row('peer', 'messageInvalid'),
   ERR_STALK_SCHEMA: row('peer', 'messageInvalid'),
   ERR_STALK_FLOODED: row('peer', 'limit'),

@@ -10,6 +10,13 @@ export { Identity } from './identity/identity.ts'
 export { Listener } from './listener.ts'
 export { type Address, type ConnectOptions, connect, type ListenOptions, listener } from './net.ts'
 export type { Padding, RekeyAfter, StalkOptions } from './options.ts'
+export { type NamedSessions, SessionCache, type SessionCacheOptions } from './resumption/session-cache.ts'
+export { TicketKeys, type TicketKeysOptions } from './resumption/ticket-keys.ts'
+export {
+  MemoryTicketStore,
+  type MemoryTicketStoreOptions,
+  type TicketStore
+} from './resumption/ticket-store.ts'
 export type { OnInvalid, Schema, Validated } from './schema.ts'
 export type { Mode, Security } from './security.ts'
 export { defragmenter, fragmenter } from './stages/fragments.ts'

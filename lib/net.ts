@@ -10,6 +10,8 @@ import { Identity } from './identity/identity.ts'
 import { type ConnectionHandler, Listener, type ListenerLimits, limitsOf } from './listener.ts'
 import { checkNames, givenUp, invalidOption, signalOf } from './option-checks.ts'
 import { configOf, OPTION_NAMES, type StalkOptions } from './options.ts'
+import { type NamedSessions, SessionCache } from './resumption/session-cache.ts'
+import { MemoryTicketStore, type TicketStore } from './resumption/ticket-store.ts'
 import type { Schema, Validated } from './schema.ts'
 import { stalk } from './stalk.ts'
 
@@ -20,11 +22,19 @@ export interface Address {
   readonly path?: string
 }
 
-export interface ConnectOptions extends Omit<StalkOptions, 'role'> {
+export interface ConnectOptions extends Omit<StalkOptions, 'role' | 'tickets' | 'sessions'> {
+  /** Resumes a session that was kept of an earlier connection to the same place, and keeps this one. Default: no. */
+  sessions?: SessionCache | NamedSessions
   /** Gives up the attempt when it is aborted; of no effect once there is a connection. */
   signal?: AbortSignal
 }
-export type ListenOptions = Omit<StalkOptions, 'role'> & ListenerLimits
+export interface ListenOptions extends Omit<StalkOptions, 'role' | 'tickets' | 'sessions'>, ListenerLimits {
+  /**
+   * Lets initiators resume their sessions, without signatures. `true`: with tickets in this listener's memory, each
+   * good once; `TicketKeys`: with tickets that other processes take too; or a store of one's own. Default: no.
+   */
+  tickets?: boolean | TicketStore
+}
 
 const ADDRESS_NAMES = ['host', 'port', 'path']
 const BOTH_NAMES = [...ADDRESS_NAMES, ...OPTION_NAMES].filter(name => name !== 'role')
@@ -58,7 +68,8 @@ export function listener(
   const handler = byName ? (second as ConnectionHandler | undefined) : third
   if (handler !== undefined && typeof handler !== 'function')
     throw invalidOption('handler', 'must be a function')
-  const { limits, rest } = limitsOf(options)
+  const { limits, rest: given } = limitsOf(options)
+  const rest = withStore(given)
   checkEarly(rest, 'responder')
   const listening = new Listener(limits, socket => stalk(socket, { ...rest, role: 'responder', identity }))
   if (handler) listening.on('connection', handler)
@@ -105,7 +116,8 @@ export async function connect<In, Out>(
 ): Promise<Connection<In, Out>> {
   const given = typeof first === 'object' ? first : { ...more, host: first, port: port as number }
   const { address, options: all } = split(given, CONNECT_NAMES)
-  const { signal: givenSignal, ...options } = all
+  const { signal: givenSignal, ...others } = all
+  const options = withPlace(others, address)
   const signal = signalOf(givenSignal)
   const { policy } = checkEarly(options, 'initiator')
   const identity =
@@ -128,6 +140,23 @@ export async function connect<In, Out>(
   }
   connection.off('error', reported)
   return connection
+}
+
+/** One store for all connections, where it is to be the listener's own. */
+function withStore<T extends ListenOptions>(options: T): Omit<T, 'tickets'> & { tickets?: TicketStore } {
+  const { tickets, ...rest } = options
+  if (tickets === undefined || tickets === false) return rest
+  return { ...rest, tickets: tickets === true ? new MemoryTicketStore() : tickets }
+}
+
+/** A cache keeps apart what is at different places. */
+function withPlace<T extends ConnectOptions>(
+  options: T,
+  { host = 'localhost', port, path }: Address
+): Omit<T, 'sessions'> & { sessions?: NamedSessions } {
+  const { sessions, ...rest } = options
+  if (!(sessions instanceof SessionCache)) return { ...rest, ...(sessions !== undefined && { sessions }) }
+  return { ...rest, sessions: sessions.at(path === undefined ? `tcp ${host} ${port}` : `unix ${path}`) }
 }
 
 /** What is wrong with the options is said before anything is opened. */

@@ -8,6 +8,8 @@ import { StalkError } from './errors.ts'
 import type { Role } from './handshake/flight.ts'
 import { Identity } from './identity/identity.ts'
 import { checkNames, count, flag, invalidOption, MAX_MS, milliseconds } from './option-checks.ts'
+import { NamedSessions, SessionCache } from './resumption/session-cache.ts'
+import type { TicketStore } from './resumption/ticket-store.ts'
 import type { OnInvalid, Schema } from './schema.ts'
 import type { Pad } from './stages/cipher.ts'
 import { type Authorize, type Peer, type Policy, policyOf } from './trust/policy.ts'
@@ -27,6 +29,13 @@ export interface StalkOptions {
   authorize?: Authorize
   /** At a responder: refuse initiators without an identity. Default false. */
   requireIdentity?: boolean
+  /**
+   * At a responder: issues tickets with which initiators resume their sessions, without signatures (PROTOCOL.md,
+   * section 21.4). `TicketKeys`, a `MemoryTicketStore` or a store of one's own. Default: none are issued.
+   */
+  tickets?: TicketStore
+  /** At an initiator: resumes what was kept under a name, and keeps what can be resumed: `cache.at(name)`. */
+  sessions?: NamedSessions
   /** Cipher suites, by preference. Default: AES-256-GCM, then ChaCha20-Poly1305. */
   suites?: readonly SuiteName[]
   /** The name of the application's protocol, the same at both ends, at most 64 bytes. Default ''. */
@@ -77,6 +86,8 @@ export interface Config {
   readonly identity: Identity | null
   readonly policy: Policy
   readonly requireIdentity: boolean
+  readonly tickets: TicketStore | null
+  readonly sessions: NamedSessions | null
   readonly suites: readonly Suite[]
   readonly app: Buffer
   readonly maxMessageBytes: number
@@ -103,6 +114,8 @@ export const OPTION_NAMES: ReadonlySet<string> = new Set<keyof StalkOptions>([
   'peer',
   'authorize',
   'requireIdentity',
+  'tickets',
+  'sessions',
   'suites',
   'app',
   'maxMessage',
@@ -133,6 +146,8 @@ export function configOf(duplex: Duplex, options: StalkOptions): Config {
     identity: identityOf(options.identity),
     policy: policyOf(options.peer, callback('authorize', options.authorize)),
     requireIdentity,
+    tickets: ticketsOf(options.tickets, role),
+    sessions: sessionsOf(options.sessions, role),
     suites: suitesOf(options.suites),
     app: appOf(options.app),
     maxMessageBytes: count('maxMessage', options.maxMessage, constants.MAX_MESSAGE_BYTES, constants.MAX_U32),
@@ -174,6 +189,25 @@ function identityOf(identity: unknown = null): Identity | null {
   if (!(identity instanceof Identity)) throw invalidOption('identity', 'must be an Identity or null')
   if (identity.privkey === null) throw invalidOption('identity', 'has no private key')
   return identity
+}
+
+function ticketsOf(tickets: unknown, role: Role): TicketStore | null {
+  if (tickets === undefined) return null
+  if (role === 'initiator') throw invalidOption('tickets', 'is for responders; an initiator keeps sessions')
+  if (tickets === true)
+    throw invalidOption('tickets', 'must be a store here: one of its own would end with the connection')
+  const store = tickets as Partial<TicketStore> | null
+  const methods = [store?.issue, store?.find, store?.consume]
+  if (methods.every(method => typeof method === 'function')) return store as TicketStore
+  throw invalidOption('tickets', 'must be TicketKeys, a MemoryTicketStore, or have issue, find and consume')
+}
+
+function sessionsOf(sessions: unknown, role: Role): NamedSessions | null {
+  if (sessions === undefined) return null
+  if (role === 'responder') throw invalidOption('sessions', 'is for initiators; a responder issues tickets')
+  if (sessions instanceof NamedSessions) return sessions
+  const cache = sessions instanceof SessionCache
+  throw invalidOption('sessions', cache ? 'needs a name here: sessions.at(name)' : 'must be cache.at(name)')
 }
 
 function callback(name: string, value: unknown): Authorize | undefined {

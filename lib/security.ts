@@ -41,7 +41,7 @@ export function securityOf(session: Session, peer: Identity | null, verified: bo
     peerAuthenticated,
     selfAuthenticated: session.self !== null,
     peerIdentity: peerAuthenticated ? peer : null,
-    resumed: false,
+    resumed: session.resumed,
     sessionId: session.exporter.sessionId.toString('hex')
   })
 }

@@ -15,6 +15,8 @@ import { responder } from './handshake/responder.ts'
 import { Identity } from './identity/identity.ts'
 import { checkNames } from './option-checks.ts'
 import { type Config, configOf, OPTION_NAMES, type StalkOptions } from './options.ts'
+import { SessionKeeping } from './resumption/session-keeping.ts'
+import { ticketingOf } from './resumption/ticketing.ts'
 import type { Schema, Validated } from './schema.ts'
 import { securityOf } from './security.ts'
 import { Wrapped } from './wrapped.ts'
@@ -56,7 +58,7 @@ function wrap<In, Out>(given: WrapOptions = {}): Wrapped<In, Out> {
   const { transport, ...options } = given
   const { allowHalfOpen, closeTimeoutMs } = configOf({} as Duplex, {
     ...options,
-    role: options.role ?? (options.requireIdentity ? 'responder' : 'initiator')
+    role: options.role ?? (options.requireIdentity || options.tickets ? 'responder' : 'initiator')
   })
   if (transport) checkDuplex(transport)
   return new Wrapped<In, Out>(
@@ -94,11 +96,14 @@ const invalid = (text: string): StalkError =>
 function planOf(config: Config): Plan {
   warnIfUnpinned(config)
   const peers = new Peers()
+  const resumption = new SessionKeeping(config)
   return {
     ...config,
-    handshake: new Handshake(halfOf(config)),
+    handshake: new Handshake(halfOf(config, resumption)),
     sign: input => signAs(config.identity, input),
     decide: raw => config.policy.decide(peers.identity(raw)),
+    ticketing: config.tickets && ticketingOf(config.tickets),
+    keepTicket: (ticket, session) => resumption.keep(ticket, session),
     secured: session => securedOf(session, peers.identity(session.peer), config)
   }
 }
@@ -113,7 +118,7 @@ class Peers {
   }
 }
 
-function halfOf(config: Config): ReturnType<typeof initiator> {
+function halfOf(config: Config, resumption: SessionKeeping): ReturnType<typeof initiator> {
   const shared: HandshakeConfig = {
     app: config.app,
     suites: config.suites,
@@ -123,8 +128,9 @@ function halfOf(config: Config): ReturnType<typeof initiator> {
     random: randomBytes,
     verify
   }
-  if (config.role === 'initiator') return initiator(shared)
-  return responder({ ...shared, want: config.requireIdentity ? WANT.required : WANT.welcome })
+  if (config.role === 'initiator') return initiator({ ...shared, takeTicket: fits => resumption.take(fits) })
+  const want = config.requireIdentity ? WANT.required : WANT.welcome
+  return responder({ ...shared, want, tickets: config.tickets !== null })
 }
 
 function signAs(identity: Identity | null, input: Buffer): Promise<Buffer> {

@@ -54,6 +54,14 @@ const ALLOWED: Record<string, string[]> = {
     'type handshake/',
     'type identity/'
   ],
+  'resumption/': [
+    'option-checks.ts',
+    'crypto/',
+    'handshake/',
+    'type pipeline/',
+    'type options.ts',
+    'type wire/'
+  ],
   'outbound.ts': ['type connection/'],
   'wrapped.ts': ['connection/', 'outbound.ts', 'shuttle.ts'],
   'options.ts': [
@@ -61,6 +69,7 @@ const ALLOWED: Record<string, string[]> = {
     'crypto/',
     'identity/',
     'trust/',
+    'resumption/',
     'type handshake/',
     'type schema.ts',
     'type stages/',
@@ -75,6 +84,7 @@ const ALLOWED: Record<string, string[]> = {
     'handshake/',
     'crypto/',
     'identity/',
+    'resumption/',
     'type schema.ts'
   ],
   'standalone.ts': ['stages/', 'wire/', 'crypto/', 'handshake/', 'option-checks.ts'],
@@ -85,6 +95,7 @@ const ALLOWED: Record<string, string[]> = {
     'options.ts',
     'option-checks.ts',
     'identity/',
+    'resumption/',
     'type connection/',
     'type schema.ts'
   ],

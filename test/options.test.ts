@@ -22,6 +22,8 @@ t.test('the defaults, frozen', async t => {
     role: 'initiator',
     identity: null,
     requireIdentity: false,
+    tickets: null,
+    sessions: null,
     maxMessageBytes: 16 * 1024 * 1024,
     schema: null,
     onInvalid: 'error',

@@ -6,6 +6,7 @@ import type { Duplex } from 'node:stream'
 import { ALERT, alertFor, type Phase, StalkError } from '../errors.ts'
 import type { Session } from '../handshake/handshake.ts'
 import { Pipeline, type PipelineConfig } from '../pipeline/pipeline.ts'
+import type { Ticket } from '../wire/control.ts'
 import type { Frame } from '../wire/frame.ts'
 import type { Arrived } from '../wire/message.ts'
 import type { Inner } from '../wire/record.ts'
@@ -31,6 +32,8 @@ export interface Plan extends PipelineConfig, LivenessLimits {
   readonly writableHighWaterMark: number
   /** Who is who, once keys are agreed. */
   secured(session: Session): Secured
+  /** Takes what the session may be resumed with, where anybody keeps it. */
+  keepTicket(ticket: Ticket, session: Session): void
 }
 
 type Done = (error?: Error | null) => void
@@ -90,6 +93,7 @@ export class Connection<In = unknown, Out = unknown> extends SendingStream<In, O
     this.controls = new Controls({
       send: record => this.#pipeline.control(record),
       updateKeys: () => this.#pipeline.updateKeys(),
+      ticket: ticket => this.#onTicket(ticket),
       received: () => this.#inbox.arrived,
       sent: () => this.outbox.sent
     })
@@ -201,6 +205,12 @@ export class Connection<In = unknown, Out = unknown> extends SendingStream<In, O
     } catch (error) {
       this.#fail(this.#inPhase(error as StalkError))
     }
+  }
+
+  #onTicket(ticket: Ticket): void {
+    if (this.session?.role !== 'initiator')
+      throw new StalkError('ERR_STALK_UNEXPECTED', 'the initiator sent a ticket, which only responders issue')
+    this.#plan.keepTicket(ticket, this.session)
   }
 
   #onGoodbye(): void {

@@ -10,7 +10,8 @@ import {
   decodeControl,
   finalPong,
   pingRecord,
-  pongRecord
+  pongRecord,
+  type Ticket
 } from '../wire/control.ts'
 import type { Frame } from '../wire/frame.ts'
 import type { Inner } from '../wire/record.ts'
@@ -24,6 +25,8 @@ export interface ControlsOutlet {
   send(record: Inner): void
   /** Changes our key, and asks the peer to change its own. */
   updateKeys(): void
+  /** Takes a ticket of the peer's. Throws ERR_STALK_UNEXPECTED where there can be none. */
+  ticket(ticket: Ticket): void
   /** Messages of the peer's that have arrived so far. */
   received(): number
   /** Messages of ours that were sealed so far. */
@@ -87,6 +90,7 @@ export class Controls {
   sealed({ type, messages = 0 }: Inner): void {
     if (messages > 0) this.#uninvited.refill()
     if (type === KIND.pong) this.#pings.answered()
+    if (type === KIND.ticket) this.#uninvited.take()
   }
 
   /** What the peer says. Throws what an alert stands for, and ERR_STALK_DECODE and ERR_STALK_UNEXPECTED. */
@@ -97,6 +101,7 @@ export class Controls {
     else if (control.name === 'finalPong') this.#onFinalPong(control.received)
     else if (control.name === 'ping') this.#onPing(control.value)
     else if (control.name === 'pong') this.#onPong(control.value, control.received)
+    else if (control.name === 'ticket') this.#onTicket(control)
     else if (!control.asks) this.#newKeys.answer() // the keys themselves are the pipeline's
     return control
   }
@@ -110,6 +115,11 @@ export class Controls {
   #onFinalPong(received: number): void {
     this.goodbyes.hearLastWord()
     this.acknowledgements.take(received, this.#outlet.sent())
+  }
+
+  #onTicket(ticket: Ticket): void {
+    this.goodbyes.checkOpen('a ticket')
+    this.#outlet.ticket(ticket)
   }
 
   #onPing(value: Buffer): void {

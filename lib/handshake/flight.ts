@@ -1,6 +1,6 @@
 // Flights: M3 of the responder, M4 of the initiator. Each says who its sender is, proves it with a signature
-// over the transcript (unless it is anonymous), and ends with a Finished MAC over all before it. Knows labels
-// and order within a flight; knows no sockets, no policy and no private key.
+// over the transcript (unless it is anonymous, or a ticket says it), and ends with a Finished MAC over all before
+// it. Knows labels and order within a flight; knows no sockets, no policy and no private key.
 //
 //   M3 = ResponderIdentity ‖ [ResponderProof] ‖ ResponderFinished      M4 likewise
 //   signed:    0x20⁶⁴ ‖ "stalk/1 responder auth" ‖ 0x00 ‖ T(… identity)    (RFC 8446, section 4.4.3)
@@ -13,6 +13,7 @@ import type { RawPublicKey } from '../crypto/public-key.ts'
 import { StalkError } from '../errors.ts'
 import type { Inner } from '../wire/record.ts'
 import { decodeMessages, encodeMessage, MESSAGE, type Message } from './messages.ts'
+import { shown } from './resumption.ts'
 import { finishedMac } from './schedule.ts'
 import type { Transcript } from './transcript.ts'
 
@@ -34,7 +35,7 @@ export const signatureInput = (role: Role, transcript: Buffer): Buffer =>
 
 /**
  * Our flight, complete. The transcript has our identity message already, and has all of the flight afterwards.
- * `signature` is null if and only if we are anonymous.
+ * `signature` is null if and only if we are anonymous or the session is resumed.
  */
 export function completeFlight(
   role: Role,
@@ -97,8 +98,10 @@ export class Verified {
   }
 
   /**
-   * Verifies a flight and adds it to the transcript, which ends before it.
-   * Throws ERR_STALK_BAD_SIGNATURE, ERR_STALK_BAD_FINISHED, ERR_STALK_BAD_KEY, ERR_STALK_UNEXPECTED.
+   * Verifies a flight and adds it to the transcript, which ends before it. `known`: in a resumed session, whose keys
+   * prove it, what there is of the peer's identity in place of a signature.
+   * Throws ERR_STALK_BAD_SIGNATURE, ERR_STALK_BAD_TICKET, ERR_STALK_BAD_FINISHED, ERR_STALK_BAD_KEY,
+   * ERR_STALK_UNEXPECTED.
    */
   static flight(
     role: Role,
@@ -106,10 +109,12 @@ export class Verified {
     peer: RawPublicKey | null,
     transcript: Transcript,
     trafficSecret: Buffer,
-    verify: Verify
+    verify: Verify,
+    known: Buffer | null = null
   ): Verified {
     transcript.add(flight.identity.encoded)
-    verifyProof(role, flight.proof, peer, transcript.hash, verify)
+    if (known) checkKnown(role, flight.proof, peer, known)
+    else verifyProof(role, flight.proof, peer, transcript.hash, verify)
     if (flight.proof) transcript.add(flight.proof.encoded)
     if (!equal(flight.finished.body, finishedMac(trafficSecret, transcript.hash))) {
       throw new StalkError('ERR_STALK_BAD_FINISHED', `the ${role}'s Finished does not match`, {
@@ -119,6 +124,14 @@ export class Verified {
     transcript.add(flight.finished.encoded)
     return new Verified(peer)
   }
+}
+
+function checkKnown(role: Role, proof: Message | null, peer: RawPublicKey | null, known: Buffer): void {
+  if (proof !== null) throw unexpected('a signature in a resumed session')
+  if (equal(shown(peer), known)) return
+  throw new StalkError('ERR_STALK_BAD_TICKET', `the ${role} shows another identity than its ticket is for`, {
+    phase: 'handshake'
+  })
 }
 
 function verifyProof(

@@ -1,6 +1,6 @@
 // What both halves of the handshake share: what they are given, the steps that they answer with, the session
 // that comes out, and the machine that runs a half. Bytes in, steps out: synchronous, no I/O, timers, files or
-// promises; signing and the trust decision are asked for and answered.
+// promises; signing, the trust decision and whatever becomes of tickets are asked for and answered.
 //
 // A half (initiator.ts, responder.ts) is a generator: it reads as the protocol does, it stands still wherever
 // it waits, and a secret or a proof is in scope only from the line on that made it. Once it threw, it is over.
@@ -13,7 +13,7 @@ import { alertError, type ErrorCode, StalkError } from '../errors.ts'
 import type { Inner, Opener, Outbound } from '../wire/record.ts'
 import type { Role, Verified, Verify } from './flight.ts'
 import type { VERSION } from './messages.ts'
-import type { Exporter } from './schedule.ts'
+import type { Exporter, Resumption } from './schedule.ts'
 import type { Traffic } from './traffic.ts'
 
 export interface HandshakeConfig {
@@ -43,6 +43,10 @@ export interface Session {
   /** The largest message that the peer takes, in bytes. */
   readonly peerMaxMessageBytes: number
   readonly exporter: Exporter
+  /** Whether it rests on an earlier one. */
+  readonly resumed: boolean
+  /** What a later one may rest on. */
+  readonly resumption: Resumption
   /** What seals and opens from here on. */
   readonly traffic: { readonly inbound: Traffic; readonly outbound: Traffic }
   /** What it rests on. */
@@ -74,31 +78,84 @@ export type Next =
   | { readonly sign: Buffer }
   /** The peer's key, or null if it is anonymous: to be decided on by the trust policy. */
   | { readonly ask: RawPublicKey | null }
+  /** A ticket: to be looked for, and left where it is. */
+  | { readonly find: Buffer }
+  /** A ticket whose holder has proved that it is the holder's: to be used up, if it is still there. */
+  | { readonly consume: Buffer }
+  /** What is to be kept of this session. */
+  | { readonly issue: ToIssue }
   | { readonly agreed: Session }
 
 export type Step = Actions & { readonly next: Next }
 
-type Answer = { readonly received: Received } | { readonly signature: Buffer } | { readonly accepted: true }
+/** What a ticket is to stand for. */
+export interface ToIssue {
+  /** A secret, that only who issues tickets may read. */
+  readonly state: Buffer
+  /** By the clock of who issues them, what `find` has told of the session that was resumed; null: this one is new. */
+  readonly expires: number | null
+}
+
+/** What a ticket stands for, as it was handed over, and when it expires, by the clock of who issues tickets. */
+export interface FoundTicket {
+  readonly state: Buffer
+  readonly expires: number
+}
+
+/** A new ticket, 1 to 512 bytes, and for how long it is good, in seconds, 1 to 86,400. */
+export interface IssuedTicket {
+  readonly ticket: Buffer
+  readonly lifetimeS: number
+}
+
+type Answer =
+  | { readonly received: Received }
+  | { readonly signature: Buffer }
+  | { readonly accepted: true }
+  | { readonly found: FoundTicket | null }
+  | { readonly consumed: boolean }
+  | { readonly issued: IssuedTicket | null }
+
+/** A part of a half that waits for something on its way to a T. */
+export type Waiting<T> = Generator<Step, T, Answer>
 
 /** One half of the handshake. */
-export type Half = Generator<Step, Step, Answer>
+export type Half = Waiting<Step>
 
 /** Waits for the next record of the peer, after `actions`. `clear` says what may come unsealed. */
-export function* receive(actions: Actions, expect: string, clear: Clear): Generator<Step, Received, Answer> {
+export function* receive(actions: Actions, expect: string, clear: Clear): Waiting<Received> {
   const answer = yield { ...actions, next: { expect, clear } }
   return 'received' in answer ? answer.received : misused()
 }
 
 /** Waits for our signature over `input`. */
-export function* sign(input: Buffer, actions: Actions = {}): Generator<Step, Buffer, Answer> {
+export function* sign(input: Buffer, actions: Actions = {}): Waiting<Buffer> {
   const answer = yield { ...actions, next: { sign: input } }
   return 'signature' in answer ? answer.signature : misused()
 }
 
 /** Waits until the trust policy has accepted the peer; if it does not, the half is not resumed. */
-export function* ask(peer: RawPublicKey | null): Generator<Step, void, Answer> {
+export function* ask(peer: RawPublicKey | null): Waiting<void> {
   const answer = yield { next: { ask: peer } }
   if (!('accepted' in answer)) misused()
+}
+
+/** Waits for what a ticket stands for; null for one that is not known, or not good any more. */
+export function* find(ticket: Buffer): Waiting<FoundTicket | null> {
+  const answer = yield { next: { find: ticket } }
+  return 'found' in answer ? answer.found : misused()
+}
+
+/** Waits until a ticket is used up; false if it was already, or nobody knows. */
+export function* consume(ticket: Buffer): Waiting<boolean> {
+  const answer = yield { next: { consume: ticket } }
+  return 'consumed' in answer ? answer.consumed : misused()
+}
+
+/** Waits for a ticket, after `actions`; null for none. */
+export function* issue(toIssue: ToIssue, actions: Actions): Waiting<IssuedTicket | null> {
+  const answer = yield { ...actions, next: { issue: toIssue } }
+  return 'issued' in answer ? answer.issued : misused()
 }
 
 function misused(): never {
@@ -148,6 +205,18 @@ export class Handshake {
 
   accepted(): Step {
     return this.#answer({ accepted: true })
+  }
+
+  found(found: FoundTicket | null): Step {
+    return this.#answer({ found })
+  }
+
+  consumed(consumed: boolean): Step {
+    return this.#answer({ consumed })
+  }
+
+  issued(issued: IssuedTicket | null): Step {
+    return this.#answer({ issued })
   }
 
   #answer(answer: Answer): Step {

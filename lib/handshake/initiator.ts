@@ -1,8 +1,10 @@
 // The initiator's half of the handshake: M1 out, M2 and M3 in, the verdict, M4 out, Accept in.
-// Order of checks at M3: shape, signature (also when nothing is pinned), Finished, trust policy; only then M4.
+// Order of checks at M3: shape, signature (also when nothing is pinned) or the ticket's identity, Finished, trust
+// policy; only then M4.
 
+import { wipe } from '../bytes.ts'
 import { FLIGHT_INNER_BYTES, KIND, MAX_HELLO_BYTES, TYPE } from '../constants.ts'
-import { Ephemeral, type Random } from '../crypto/primitives.ts'
+import { Ephemeral, HASH_BYTES, type Random } from '../crypto/primitives.ts'
 import type { RawPublicKey } from '../crypto/public-key.ts'
 import type { Suite } from '../crypto/suites.ts'
 import { enframe, type Frame } from '../wire/frame.ts'
@@ -38,6 +40,7 @@ import {
   VERSION,
   WANT
 } from './messages.ts'
+import { bind, type HeldTicket, mayOffer, type Resumable } from './resumption.ts'
 import { HandshakeSecrets, trafficKeys } from './schedule.ts'
 import { Traffic } from './traffic.ts'
 import { prologueOf, Transcript } from './transcript.ts'
@@ -48,19 +51,27 @@ const MAY_GREET = {
   [TYPE.initiatorHello]: MAX_HELLO_BYTES // never right, but the caller is told why
 }
 
-export function* initiator(config: HandshakeConfig): Half {
+export interface InitiatorConfig extends HandshakeConfig {
+  /** Gives away, for good, a ticket for a session that `mayOffer`, or null if there is none. */
+  takeTicket?(mayOffer: (session: Resumable) => boolean): HeldTicket | null
+}
+
+export function* initiator(config: InitiatorConfig): Half {
   // M1
   const prologue = prologueOf(config.app)
   const ephemeral = new Ephemeral(config.random)
-  const ours = ourHello(config, ephemeral.share)
-  const m1 = encodeInitiatorHello(ours)
+  const held = config.takeTicket?.(session => mayOffer(session, config)) ?? null
+  const ours = ourHello(config, ephemeral.share, held)
+  const m1 = helloOf(ours, prologue, held)
 
   // M2
   const m2 = yield* receive({ send: [{ clear: m1 }] }, 'the ResponderHello', MAY_GREET)
   const theirs = readHello(m2, ours)
   const suite = agreedSuite(theirs, config.suites)
+  const resumed = resumedWith(theirs, held)
   const transcript = new Transcript(prologue).add(enframe(m1), enframe(m2.inner))
-  const secrets = new HandshakeSecrets(prologue, ephemeral.agree(theirs.share), transcript.hash)
+  const secrets = new HandshakeSecrets(prologue, ephemeral.agree(theirs.share), transcript.hash, resumed?.psk)
+  if (held) wipe(held.session.psk)
   const alertOpener = handshakeOpener(suite, secrets.traffic.responder)
   const sealer = new Sealer(TYPE.sealedHandshake, suite, trafficKeys(secrets.traffic.initiator, suite))
 
@@ -76,17 +87,18 @@ export function* initiator(config: HandshakeConfig): Half {
     responder.identity,
     transcript,
     secrets.traffic.responder,
-    config.verify
+    config.verify,
+    resumed?.responder
   )
   yield* ask(proof.peer)
 
   // M4
-  const self = identityFor(responder, config.identity)
+  const self = identityFor(responder, config.identity, resumed !== null)
   const identity = encodeInitiatorIdentity({ identity: self, maxMessageBytes: config.maxMessageBytes })
   transcript.add(identity)
-  const signature = self && (yield* sign(signatureInput('initiator', transcript.hash)))
+  const signature = self && !resumed ? yield* sign(signatureInput('initiator', transcript.hash)) : null
   const m4 = completeFlight('initiator', identity, signature, transcript, secrets.traffic.initiator)
-  const { traffic, exporter } = secrets.application(transcript.hash, proof)
+  const { traffic, exporter, resumption } = secrets.application(transcript.hash, proof)
   const inbound = new Traffic(suite, traffic.responder)
   const outbound = new Traffic(suite, traffic.initiator)
   const opener = inbound.opener()
@@ -110,6 +122,8 @@ export function* initiator(config: HandshakeConfig): Half {
         self,
         peerMaxMessageBytes,
         exporter,
+        resumed: resumed !== null,
+        resumption,
         traffic: { inbound, outbound },
         proof
       }
@@ -117,14 +131,24 @@ export function* initiator(config: HandshakeConfig): Half {
   }
 }
 
-function ourHello({ random, suites, keyTypes }: HandshakeConfig, share: Buffer): InitiatorHello {
+function ourHello(
+  { random, suites, keyTypes }: HandshakeConfig,
+  share: Buffer,
+  held: HeldTicket | null
+): InitiatorHello {
   return {
     versions: [VERSION],
     random: random(RANDOM_BYTES),
     suites: withGrease(suites, random),
     keyTypes,
-    share
+    share,
+    offer: held && { ticket: held.ticket, binder: Buffer.alloc(HASH_BYTES) }
   }
+}
+
+function helloOf(hello: InitiatorHello, prologue: Buffer, held: HeldTicket | null): Frame {
+  const m1 = encodeInitiatorHello(hello)
+  return held ? bind(m1, prologue, held.session.psk) : m1
 }
 
 /** One id that means nothing, anywhere in the list, so that responders never come to rely on a fixed one. */
@@ -145,7 +169,8 @@ function readHello({ type, inner }: Received, ours: InitiatorHello): ResponderHe
       `the responder chose version ${theirs.version}, which was not offered`
     )
   }
-  if (theirs.psk) throw failure('ERR_STALK_UNEXPECTED', 'the responder uses a ticket that was not offered')
+  if (theirs.psk && !ours.offer)
+    throw failure('ERR_STALK_UNEXPECTED', 'the responder uses a ticket that was not offered')
   return theirs
 }
 
@@ -167,17 +192,31 @@ function agreedSuite({ suite }: ResponderHello, offered: readonly Suite[]): Suit
   )
 }
 
+/** What the responder resumes, if it does: under the suite that it had, and no other. */
+function resumedWith({ psk, suite }: ResponderHello, held: HeldTicket | null): Resumable | null {
+  if (!psk || !held) return null
+  if (suite === held.session.suite) return held.session
+  throw failure('ERR_STALK_UNEXPECTED', "the responder chose another suite than its ticket's")
+}
+
 const handshakeOpener = (suite: Suite, secret: Buffer): Opener =>
   new Opener(TYPE.sealedHandshake, suite, trafficKeys(secret, suite), FLIGHT_INNER_BYTES)
 
 function identityFor(
   { want, keyTypes }: ResponderIdentity,
-  identity: RawPublicKey | null
+  identity: RawPublicKey | null,
+  resumed: boolean
 ): RawPublicKey | null {
   if (want === WANT.required && identity === null) {
     throw failure(
       'ERR_STALK_IDENTITY_REQUIRED',
       'the responder requires an identity and we have none to show'
+    )
+  }
+  if (resumed && want === WANT.none && identity !== null) {
+    throw failure(
+      'ERR_STALK_UNEXPECTED',
+      'the responder resumes a session without the identity that was in it'
     )
   }
   return want === WANT.none ? null : presentable(identity, keyTypes)

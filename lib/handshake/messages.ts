@@ -8,7 +8,7 @@
 // Lists are `u8 n ‖ items`; keys, signatures and tickets `u16 length ‖ bytes`. Integers are big-endian.
 
 import { Reader, u16, u32 } from '../bytes.ts'
-import { MAX_RSA_BITS, TYPE } from '../constants.ts'
+import { MAX_RSA_BITS, MAX_TICKET_BYTES, TYPE } from '../constants.ts'
 import { HASH_BYTES, X25519_BYTES } from '../crypto/primitives.ts'
 import type { KeyType, RawPublicKey } from '../crypto/public-key.ts'
 import { StalkError } from '../errors.ts'
@@ -19,7 +19,6 @@ const MAGIC = Buffer.from('STLK')
 export const RANDOM_BYTES = 32
 /** Length of every ResponderHello, in bytes. */
 export const RESPONDER_HELLO_BYTES = MAGIC.length + 2 + RANDOM_BYTES + 2 + X25519_BYTES + 1
-const MAX_TICKET_BYTES = 512
 const MAX_KEY_BYTES = MAX_RSA_BITS / 8
 
 /** The one version there is: stalk/1. */
@@ -44,9 +43,13 @@ export const MESSAGE = {
 
 /** Signature algorithms; 0 in an identity's place is anonymous. */
 const ALGORITHM: Record<KeyType, number> = { ed25519: 1, rsa: 2 }
-const ANONYMOUS = 0
+export const ANONYMOUS = 0
 
-const keyTypeOf = (algorithm: number): KeyType | undefined =>
+/** The byte that stands for a kind of key. */
+export const algorithmOf = (type: KeyType): number => ALGORITHM[type]
+
+/** The kind of key that a byte stands for, if we know it. */
+export const keyTypeOf = (algorithm: number): KeyType | undefined =>
   algorithm === ALGORITHM.ed25519 ? 'ed25519' : algorithm === ALGORITHM.rsa ? 'rsa' : undefined
 
 /** Ids `?A?A` mean nothing: an initiator offers one so that responders keep ignoring what they do not know. */
@@ -63,6 +66,15 @@ export interface InitiatorHello {
   /** Signatures accepted from the responder; unknown ones are left out when decoding. */
   readonly keyTypes: readonly KeyType[]
   readonly share: Buffer
+  /** A ticket to resume a session with; null for none. */
+  readonly offer: TicketOffer | null
+}
+
+export interface TicketOffer {
+  /** 1 to 512 bytes. */
+  readonly ticket: Buffer
+  /** 32 bytes: what proves that the sender has the ticket's key (resumption.ts). */
+  readonly binder: Buffer
 }
 
 export interface ResponderHello {
@@ -94,7 +106,6 @@ const vector = (bytes: Buffer): Buffer => Buffer.concat([u16(bytes.length), byte
 const algorithms = (keyTypes: readonly KeyType[]): Buffer =>
   list(keyTypes.map(type => Uint8Array.of(ALGORITHM[type])))
 
-/** No ticket is offered. */
 export function encodeInitiatorHello(hello: InitiatorHello): Frame {
   const body = Buffer.concat([
     MAGIC,
@@ -103,7 +114,7 @@ export function encodeInitiatorHello(hello: InitiatorHello): Frame {
     list(hello.suites.map(u16)),
     algorithms(hello.keyTypes),
     hello.share,
-    Uint8Array.of(0)
+    encodeOffer(hello.offer)
   ])
   return { type: TYPE.initiatorHello, body }
 }
@@ -116,9 +127,9 @@ export function decodeInitiatorHello({ body }: Frame): InitiatorHello {
     random: reader.take(RANDOM_BYTES),
     suites: readSuites(reader),
     keyTypes: readKeyTypes(reader),
-    share: reader.take(X25519_BYTES)
+    share: reader.take(X25519_BYTES),
+    offer: readOffer(reader)
   }
-  skipTicket(reader)
   reader.end()
   return hello
 }
@@ -139,11 +150,15 @@ const readKeyTypes = (reader: Reader): KeyType[] =>
     .map(keyTypeOf)
     .filter(type => type !== undefined)
 
-/** A ticket that nobody here issued is a full handshake, quietly; its form is checked all the same. */
-function skipTicket(reader: Reader): void {
-  if (!readFlag(reader, 'psk')) return
-  if (reader.vector(MAX_TICKET_BYTES).length === 0) reader.fail('offers an empty ticket')
-  reader.take(HASH_BYTES)
+const encodeOffer = (offer: TicketOffer | null): Buffer =>
+  offer === null ? Buffer.of(0) : Buffer.concat([Uint8Array.of(1), vector(offer.ticket), offer.binder])
+
+/** Its form is checked whether or not anybody here issues tickets. */
+function readOffer(reader: Reader): TicketOffer | null {
+  if (!readFlag(reader, 'psk')) return null
+  const ticket = reader.vector(MAX_TICKET_BYTES)
+  if (ticket.length === 0) reader.fail('offers an empty ticket')
+  return { ticket, binder: reader.take(HASH_BYTES) }
 }
 
 function readFlag(reader: Reader, name: string): boolean {

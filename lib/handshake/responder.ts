@@ -1,25 +1,30 @@
 // The responder's half of the handshake: M1 in, M2 and M3 out, M4 in, the verdict, Accept out.
-// Order of checks at M4: open, shape, signature, Finished, then the trust policy: asked earlier, it would tell
-// anyone which keys are welcome. Nothing but M2 and M3 is said before the verdict.
+// Order of checks at M4: open, shape, signature (or the ticket's identity), Finished, then the trust policy: asked
+// earlier, it would tell anyone which keys are welcome. Nothing but M2 and M3 is said before the verdict.
 
-import { FLIGHT_INNER_BYTES, KIND, MAX_HELLO_BYTES, TYPE } from '../constants.ts'
+import { FLIGHT_INNER_BYTES, KIND, MAX_HELLO_BYTES, TICKET_NONCE_BYTES, TYPE } from '../constants.ts'
 import { Ephemeral } from '../crypto/primitives.ts'
 import type { RawPublicKey } from '../crypto/public-key.ts'
 import type { Suite } from '../crypto/suites.ts'
+import { ticketRecord } from '../wire/control.ts'
 import { enframe } from '../wire/frame.ts'
 import { type Inner, Opener, Sealer } from '../wire/record.ts'
 import { completeFlight, decodeFlight, signatureInput, Verified } from './flight.ts'
 import {
+  type Actions,
   ask,
   checkAccepted,
   checkReflection,
   failure,
   type Half,
   type HandshakeConfig,
+  issue,
   presentable,
   receive,
+  type Session,
   sign,
-  throwAlert
+  throwAlert,
+  type Waiting
 } from './handshake.ts'
 import {
   decodeInitiatorHello,
@@ -34,6 +39,7 @@ import {
   WANT,
   type Want
 } from './messages.ts'
+import { encodeResumable, type Redeemed, redeem, resumableOf } from './resumption.ts'
 import { HandshakeSecrets, trafficKeys } from './schedule.ts'
 import { Traffic } from './traffic.ts'
 import { prologueOf, Transcript } from './transcript.ts'
@@ -41,6 +47,8 @@ import { prologueOf, Transcript } from './transcript.ts'
 export interface ResponderConfig extends HandshakeConfig {
   /** Whether the initiator is asked for its identity. */
   readonly want: Want
+  /** Whether tickets are issued, and looked for when they are offered. Default false. */
+  readonly tickets?: boolean
 }
 
 const ACCEPT: Inner = { type: KIND.handshake, body: encodeMessage(MESSAGE.accept, Buffer.alloc(0)) }
@@ -51,28 +59,35 @@ export function* responder(config: ResponderConfig): Half {
   const theirs = decodeInitiatorHello(m1.inner)
   const suite = chooseSuite(theirs, config.suites)
   const self = presentable(config.identity, theirs.keyTypes)
+  const prologue = prologueOf(config.app)
+  const settled = { ...config, prologue, suite, self }
+  const resumed = config.tickets ? yield* redeem(m1.inner, theirs, settled) : null
 
   // M2
-  const prologue = prologueOf(config.app)
   const ephemeral = new Ephemeral(config.random)
   const ours = {
     version: VERSION,
     random: config.random(RANDOM_BYTES),
     suite: suite.id,
     share: ephemeral.share,
-    psk: false
+    psk: resumed !== null
   }
   checkReflection(ours, theirs)
   const m2 = encodeResponderHello(ours)
   const transcript = new Transcript(prologue).add(enframe(m1.inner), enframe(m2))
-  const secrets = new HandshakeSecrets(prologue, ephemeral.agree(theirs.share), transcript.hash)
+  const secrets = new HandshakeSecrets(
+    prologue,
+    ephemeral.agree(theirs.share),
+    transcript.hash,
+    resumed?.session.psk
+  )
   const key = new Sealer(TYPE.sealedHandshake, suite, trafficKeys(secrets.traffic.responder, suite))
 
   // M3
   const { want, keyTypes, maxMessageBytes } = config
   const identity = encodeResponderIdentity({ want, keyTypes, identity: self, maxMessageBytes })
   transcript.add(identity)
-  const signature = self && (yield* sign(signatureInput('responder', transcript.hash)))
+  const signature = self && !resumed ? yield* sign(signatureInput('responder', transcript.hash)) : null
   const m3 = completeFlight('responder', identity, signature, transcript, secrets.traffic.responder)
   const handshakeKeys = trafficKeys(secrets.traffic.initiator, suite)
   const flightOpener = new Opener(TYPE.sealedHandshake, suite, handshakeKeys, FLIGHT_INNER_BYTES)
@@ -92,34 +107,47 @@ export function* responder(config: ResponderConfig): Half {
     initiator.identity,
     transcript,
     secrets.traffic.initiator,
-    config.verify
+    config.verify,
+    resumed?.session.initiator
   )
   checkWanted(want, proof.peer)
   yield* ask(proof.peer)
 
   // M5
-  const { traffic, exporter } = secrets.application(transcript.hash, proof)
+  const { traffic, exporter, resumption } = secrets.application(transcript.hash, proof)
   const inbound = new Traffic(suite, traffic.initiator)
   const outbound = new Traffic(suite, traffic.responder)
   const peerMaxMessageBytes = initiator.maxMessageBytes
-  return {
-    send: [{ key: outbound.sealer() }, ACCEPT],
-    openers: [inbound.opener()],
-    writable: { maxMessageBytes: peerMaxMessageBytes },
-    next: {
-      agreed: {
-        role: 'responder',
-        version: VERSION,
-        suite,
-        peer: proof.peer,
-        self,
-        peerMaxMessageBytes,
-        exporter,
-        traffic: { inbound, outbound },
-        proof
-      }
-    }
+  const session: Session = {
+    role: 'responder',
+    version: VERSION,
+    suite,
+    peer: proof.peer,
+    self,
+    peerMaxMessageBytes,
+    exporter,
+    resumed: resumed !== null,
+    resumption,
+    traffic: { inbound, outbound },
+    proof
   }
+  const accept = { send: [{ key: outbound.sealer() }, ACCEPT], openers: [inbound.opener()] }
+  const last = config.tickets ? yield* sendTicket(config, session, resumed, accept) : accept
+  resumption.wipe()
+  return { ...last, writable: { maxMessageBytes: peerMaxMessageBytes }, next: { agreed: session } }
+}
+
+/** Right behind `accept`, a ticket for this session, good for no longer than the one that it was resumed with. */
+function* sendTicket(
+  { app, random }: ResponderConfig,
+  session: Session,
+  resumed: Redeemed | null,
+  accept: Actions
+): Waiting<Actions> {
+  const nonce = random(TICKET_NONCE_BYTES)
+  const state = encodeResumable(resumableOf(session, app, nonce))
+  const issued = yield* issue({ state, expires: resumed?.expires ?? null }, accept)
+  return { send: issued ? [ticketRecord({ ...issued, nonce })] : [] }
 }
 
 /** The initiator's first suite that we have too; the only version there is. */

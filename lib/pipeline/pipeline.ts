@@ -25,6 +25,7 @@ import type { Inner, Opener, Outbound, Used } from '../wire/record.ts'
 import { Allowance } from './allowance.ts'
 import { KeyUpdates } from './key-updates.ts'
 import { Sink } from './sink.ts'
+import { answerFor, asksForTicket, type Ticketing } from './ticketing.ts'
 
 export interface PipelineConfig {
   readonly handshake: Handshake
@@ -42,6 +43,8 @@ export interface PipelineConfig {
   sign(input: Buffer): Promise<Buffer>
   /** Fulfilled when the peer may talk to us; rejected with the reason why it may not. */
   decide(peer: RawPublicKey | null): Promise<void>
+  /** What becomes of tickets, at a responder that issues them; else null. */
+  readonly ticketing: Ticketing | null
 }
 
 /** What a pipeline tells its connection. Inbound events come in the order of the wire. */
@@ -280,14 +283,17 @@ export class Pipeline {
     if (carriesMessages(kind)) {
       this.#uninvited.refill()
       this.#events.part(kind === KIND.fragment)
-    } else if (kind === KIND.ping) this.#takeUninvited()
+    } else if (kind === KIND.ping || kind === KIND.ticket) this.#takeUninvited()
     else if (kind === KIND.keyUpdate) this.#changeKey({ type: kind, body })
     else if (kind === KIND.alert && body[0] === ALERT.close) this.#keyUpdates?.peerClosed()
   }
 
   #takeUninvited(): void {
     if (!this.#uninvited.take())
-      throw new StalkError('ERR_STALK_FLOODED', 'the peer sends too many pings or requests for new keys')
+      throw new StalkError(
+        'ERR_STALK_FLOODED',
+        'the peer sends too many pings, tickets or requests for new keys'
+      )
   }
 
   // The next record is opened under the new key, and our answer is on its way before that.
@@ -390,6 +396,10 @@ export class Pipeline {
     if ('ask' in next) {
       await this.#config.decide(next.ask)
       return this.#stopped ? null : this.#config.handshake.accepted()
+    }
+    if (asksForTicket(next)) {
+      const answer = await answerFor(next, this.#config.ticketing)
+      return this.#stopped ? null : answer(this.#config.handshake)
     }
     if ('agreed' in next) {
       this.#agreed = true

@@ -15,6 +15,8 @@ export type Peer = Identity | string | readonly (Identity | string)[] | Authoriz
 export interface Policy {
   /** Whether it tells one key from another, so that a peer it accepts is authenticated and not only claimed. */
   readonly verifies: boolean
+  /** The fingerprints of which the peer has to be one; null where none are named. */
+  readonly pins: readonly string[] | null
   /** Whether anyone is meant to be let in, or nobody has said. */
   readonly said: boolean
   /**
@@ -26,11 +28,13 @@ export interface Policy {
 
 /** Throws ERR_STALK_INVALID_OPTION for what is none of the ways to name a peer. */
 export function policyOf(peer: Peer | undefined, authorize: Authorize | undefined): Policy {
-  const checks = [checkFor(peer), authorize === undefined ? null : ask(authorize)].filter(
+  const pins = pinsOf(peer)
+  const checks = [checkFor(peer, pins), authorize === undefined ? null : ask(authorize)].filter(
     check => check !== null
   )
   return {
     verifies: checks.length > 0,
+    pins,
     said: peer !== undefined || authorize !== undefined,
     async decide(candidate) {
       for (const check of checks) await check(candidate)
@@ -40,12 +44,16 @@ export function policyOf(peer: Peer | undefined, authorize: Authorize | undefine
 
 type Check = (peer: Identity | null) => void | Promise<void>
 
-function checkFor(peer: Peer | undefined): Check | null {
-  if (peer === undefined || peer === 'anyone') return null
-  if (typeof peer === 'function') return ask(peer)
+function checkFor(peer: Peer | undefined, pins: readonly string[] | null): Check | null {
+  if (pins) return candidate => checkPin(pins, candidate)
+  return typeof peer === 'function' ? ask(peer) : null
+}
+
+function pinsOf(peer: Peer | undefined): readonly string[] | null {
+  if (peer === undefined || peer === 'anyone' || typeof peer === 'function') return null
   const pins = (Array.isArray(peer) ? peer : [peer]).map(fingerprintOfPin)
   if (pins.length === 0) throw invalid('an empty list of peers lets nobody in')
-  return candidate => checkPin(pins, candidate)
+  return pins
 }
 
 function fingerprintOfPin(pin: unknown): string {

@@ -11,6 +11,12 @@ import type { Inner } from '../../lib/wire/record.ts'
 import { until, within } from '../helpers/pair.ts'
 import { against, inner, messages } from '../helpers/rogue.ts'
 
+const ticket = (lifetime: string, bytes: number, behind = ''): Inner =>
+  inner(
+    KIND.ticket,
+    `${lifetime}${'11'.repeat(16)}${bytes.toString(16).padStart(4, '0')}${'22'.repeat(bytes)}${behind}`
+  )
+
 interface Fault {
   readonly inners: readonly Inner[]
   readonly code: ErrorCode
@@ -51,7 +57,22 @@ const faults: Record<string, Fault> = {
     /^the peer sent a key update with request 2$/,
     inner(KIND.keyUpdate, '02')
   ),
-  'a ticket': unexpected(/^a record of kind 7 has no place/, inner(KIND.ticket, '00')),
+  'half a ticket': decode(/^the peer sent a ticket record of 1 bytes$/, inner(KIND.ticket, '00')),
+  'an empty ticket': decode(/^the peer sent a ticket record of 22 bytes$/, ticket('00000e10', 0)),
+  'a ticket of 513 bytes': decode(/^the peer sent a ticket record of 535 bytes$/, ticket('00000e10', 513)),
+  'a ticket with a byte behind it': decode(/a ticket record of 24 bytes/, ticket('00000e10', 1, '00')),
+  'a ticket that is good for no time': decode(/^the peer sent a ticket for 0 s$/, ticket('00000000', 8)),
+  'a ticket for more than a day': decode(/^the peer sent a ticket for 86401 s$/, ticket('00015181', 8)),
+  'a ticket after its goodbye': unexpected(
+    /^the peer sent a ticket after its goodbye$/,
+    closeRecord(0),
+    ticket('00000e10', 8)
+  ),
+  'a ticket inside a message': unexpected(
+    /^a record of kind 7 stands inside a message$/,
+    inner(KIND.fragment, 'c6'.padEnd(2048, '0')),
+    ticket('00000e10', 8)
+  ),
   'a ping of zero bytes': decode(/^the peer sent a ping of zero bytes/, inner(KIND.ping, '0000000000000000')),
   'a ping after its goodbye': unexpected(
     /^the peer sent a ping after its goodbye$/,
@@ -131,6 +152,39 @@ for (const role of ['initiator', 'responder'] as const) {
     })
   }
 }
+
+t.test(
+  'a ticket of an initiator is a fault, one of a responder is none, also where nobody keeps it',
+  async t => {
+    const { connection, wire, heard, seal } = await against('responder')
+    seal(ticket('00000e10', 8))
+    wire.on('end', () => wire.end())
+    t.match(await within(connection.outcome, 'closed'), {
+      kind: 'protocol',
+      code: 'ERR_STALK_UNEXPECTED',
+      reason: 'the initiator sent a ticket, which only responders issue'
+    })
+    await until(() => wire.destroyed || heard.length > 0, 'an alert')
+    t.same(
+      heard.map(({ type, body }) => [type, ...body]),
+      [[KIND.alert, ALERT.unexpected]]
+    )
+    const initiator = await against('initiator')
+    initiator.seal(ticket('00015180', 1), ticket('00000001', 512), ...messages('behind'))
+    await until(() => initiator.got.length > 0, 'a message')
+    initiator.connection.destroy()
+  }
+)
+
+t.test('tickets draw on what may come uninvited', async t => {
+  const { connection, wire, seal } = await against('initiator')
+  seal(...Array.from({ length: 33 }, () => ticket('00000e10', 8)))
+  wire.on('end', () => wire.end())
+  t.match(await within(connection.outcome, 'closed'), {
+    code: 'ERR_STALK_FLOODED',
+    reason: /too many pings, tickets or requests/
+  })
+})
 
 t.test('each alert of the peer is an error here with its name, and is not answered', async t => {
   const codes: [number, ErrorCode, string, RegExp][] = [

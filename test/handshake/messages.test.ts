@@ -58,7 +58,8 @@ const M1 = {
   random: RANDOM,
   suites: [1, 2],
   keyTypes: ['ed25519', 'rsa'] as const,
-  share: SHARE
+  share: SHARE,
+  offer: null
 }
 const M2 = { version: 1, random: RANDOM, suite: 2, share: SHARE, psk: false }
 
@@ -156,10 +157,16 @@ t.test('an id is grease only if both its bytes end in A', async t => {
   }
 })
 
-t.test('a ticket in M1 is parsed and ignored', async t => {
+t.test('a ticket in M1 has the bytes that the protocol says', async t => {
   const binder = 'cc'.repeat(32)
-  t.same(decodeM1(m1({ psk: `01 0001 dd ${binder}` })), M1)
-  t.same(decodeM1(m1({ psk: `01 0200 ${'dd'.repeat(512)} ${binder}` })), M1)
+  for (const ticket of [hex('dd'), Buffer.alloc(512, 0xdd)]) {
+    const body = m1({
+      psk: `01 ${ticket.length === 1 ? '0001' : '0200'} ${ticket.toString('hex')} ${binder}`
+    })
+    const hello = { ...M1, offer: { ticket, binder: hex(binder) } }
+    t.same(decodeM1(body), hello)
+    t.same(encodeInitiatorHello(hello).body, body)
+  }
   t.ok(m1({ psk: `01 0200 ${'dd'.repeat(512)} ${binder}` }).length <= MAX_HELLO_BYTES)
 })
 
@@ -182,6 +189,7 @@ t.test('a ticket that is not well formed is refused all the same', async t => {
 
 t.test('an M1 with a ticket, cut anywhere, has a code', async t => {
   const good = m1({ psk: `01 0003 010203 ${'cc'.repeat(32)}` })
+  checkSpoiled(t, decodeM1, good)
   for (let length = 4; length < good.length; length++) {
     t.equal(outcome(decodeM1, good.subarray(0, length)), 'ERR_STALK_DECODE', `cut at ${length}`)
   }

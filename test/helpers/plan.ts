@@ -17,6 +17,8 @@ export const planOf = (own: Pick<Plan, Own> & Partial<Plan>, ms: number): Plan =
   keepAliveMs: null,
   idleTimeoutMs: null,
   writeTimeoutMs: null,
+  ticketing: null,
+  keepTicket: () => {},
   allowHalfOpen: false,
   readableHighWaterMark: 256,
   writableHighWaterMark: 256,

@@ -36,6 +36,7 @@ const prints: Record<string, RegExp[]> = {
   createGzip: [/^\{ hello: 'gzip' \}$/m],
   'add(3, 4)': [/^3 7$/m, /^closed$/m],
   'Readable.from(numbers())': [/^1000000 1000000$/m],
+  'tickets: true': [/^false true\ntrue true\ntrue true$/m],
   connectPatiently: [/^ERR_STALK_CONNECT$/m],
   shutDown: [/^all have ended$/m]
 }

@@ -1,4 +1,4 @@
-// The target controls: alerts, closes, key updates, pings and pongs.
+// The target controls: alerts, closes, key updates, tickets, pings and pongs.
 
 import { alertError, isAlertCode } from '../../../lib/errors.ts'
 import {
@@ -9,7 +9,8 @@ import {
   finalPong,
   keyUpdateRecord,
   pingRecord,
-  pongRecord
+  pongRecord,
+  ticketRecord
 } from '../../../lib/wire/control.ts'
 import type { Frame } from '../../../lib/wire/frame.ts'
 import { attempt, hex, require, type Target } from '../target.ts'
@@ -22,6 +23,7 @@ function again(control: Control): Frame {
   if (control.name === 'finalPong') return finalPong(control.received)
   if (control.name === 'ping') return pingRecord(control.value)
   if (control.name === 'pong') return pongRecord(control.value, control.received)
+  if (control.name === 'ticket') return ticketRecord(control)
   if (control.name === 'keyUpdate') return keyUpdateRecord(control.asks)
   // The decoder leaves unknown codes to alertError, which has to refuse them.
   const { code } = control
@@ -38,9 +40,9 @@ export const controls = (decode: (frame: Frame) => Control = decodeControl): Tar
     'what is accepted encodes to the same kind and bytes',
     'an alert code that the protocol does not have becomes ERR_STALK_DECODE'
   ],
-  maxBytes: 32,
+  maxBytes: 600,
   dictionary: [
-    ...['05', '06', '08', '09', '0500', '0601', '0900'],
+    ...['05', '06', '07', '08', '09', '0500', '0601', '0900'],
     ...['0000000000000000', '001fffffffffffff', '0020000000000000']
   ].map(hex),
   seeds: () => [
@@ -49,6 +51,7 @@ export const controls = (decode: (frame: Frame) => Control = decodeControl): Tar
       .map(({ kind, content }) => Buffer.concat([Buffer.of(kind), content])),
     hex('0501'),
     hex('0600'),
+    hex(`0700015180${'11'.repeat(16)}0001ff`),
     hex('0601'),
     hex('080102030405060708'),
     hex('0901020304050607080000000000000003'),

@@ -9,7 +9,7 @@ import {
   type ResponderHello
 } from '../../../lib/handshake/messages.ts'
 import type { Frame } from '../../../lib/wire/frame.ts'
-import { integer, list, text } from '../../helpers/formulas.ts'
+import { integer, list, text, vector } from '../../helpers/formulas.ts'
 import { attempt, hex, magnitude, require, type Target } from '../target.ts'
 import { recordsAt } from '../vectors.ts'
 
@@ -28,8 +28,8 @@ const bodies = (place: 'M1' | 'M2'): Buffer[] =>
     .filter(record => record.length < 1_200)
     .map(record => record.subarray(4))
 
-/** M1 from its fields, as far as they tell: grease, unknown signatures and a ticket are gone. */
-function again({ versions, random, suites, keyTypes, share }: InitiatorHello): Buffer {
+/** M1 from its fields, as far as they tell: grease and unknown signatures are gone. */
+function again({ versions, random, suites, keyTypes, share, offer }: InitiatorHello): Buffer {
   const sigs = keyTypes.map(type => (type === 'ed25519' ? 1 : 2))
   const parts = [
     text('STLK'),
@@ -38,7 +38,7 @@ function again({ versions, random, suites, keyTypes, share }: InitiatorHello): B
     list(2, suites),
     list(1, sigs),
     share,
-    integer(1, 0)
+    ...(offer ? [integer(1, 1), vector(offer.ticket), offer.binder] : [integer(1, 0)])
   ]
   return Buffer.concat(parts)
 }
@@ -66,7 +66,7 @@ export const helloInitiator = (decode: (frame: Frame) => InitiatorHello = decode
     const encoded = encodeInitiatorHello(value).body
     require(encoded.equals(again(value)), 'the encoding is not that of section 7')
     require(shown(decode({ type: 0xe1, body: encoded })) === shown(value), 'another hello when encoded again')
-    return `accepted ${magnitude(suites.length)} ${keyTypes} ${body.length - encoded.length > 40}`
+    return `accepted ${magnitude(suites.length)} ${keyTypes} ${value.offer !== null}`
   }
 })
 
