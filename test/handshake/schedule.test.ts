@@ -7,14 +7,24 @@ import { decodeFlight, Verified } from '../../lib/handshake/flight.ts'
 import { encodeInitiatorIdentity, encodeMessage, MESSAGE } from '../../lib/handshake/messages.ts'
 import {
   type ApplicationSecrets,
+  binderOf,
   Exporter,
   expandLabel,
   finishedMac,
   HandshakeSecrets,
+  Resumption,
   trafficKeys
 } from '../../lib/handshake/schedule.ts'
 import { prologueOf, Transcript } from '../../lib/handshake/transcript.ts'
-import { applicationSecrets, EL, exported, HMAC, handshakeSecrets, keysOf } from '../helpers/formulas.ts'
+import {
+  applicationSecrets,
+  EL,
+  exported,
+  HMAC,
+  handshakeSecrets,
+  keysOf,
+  pskOf
+} from '../helpers/formulas.ts'
 import { hex } from '../helpers/tamper.ts'
 
 const NONE = Buffer.alloc(0)
@@ -48,6 +58,31 @@ t.test("PROTOCOL.md's example comes out: X25519 result 01…, th1 02…, no app"
   t.same(ofb.mac, hex('4839103e56efb050d9bca23ac23d9231f7545fe03eb6f8c09c7f709a13c59f54'))
   const fin = hex('30d834a770b6638ec8c6802cfa570f35eda0486575982b6699cf37f2e6a22de5')
   t.same(finishedMac(traffic.initiator, Buffer.alloc(32, 3)), HMAC(fin, Buffer.alloc(32, 3)))
+})
+
+t.test("PROTOCOL.md's example with a psk comes out", async t => {
+  const prologue = prologueOf(NONE)
+  const [psk, two] = [Buffer.alloc(32, 3), Buffer.alloc(32, 2)]
+  const binder = hex('75f84dab4c53dedaf7e56261ba81df1f66b507ac2d777575d8f07f579977849e')
+  t.same(binderOf(prologue, psk, two), binder)
+  const hs = hex('bff4ab4e3cb835794828fb51ad590c72420cb3e795906368f76b3ef30336ee78')
+  const secrets = new HandshakeSecrets(prologue, Buffer.alloc(32, 1), two, psk)
+  t.same(secrets.traffic.initiator, EL(hs, 'i hs', two, 32))
+  t.same(psk, Buffer.alloc(32), 'wiped')
+  const resumption = new Resumption(hex('d792d33647478b4eca77f78a52c02734798dce5cab1818ef3deb0d52218ee5df'))
+  const ticketKey = hex('f4e87c4d16675f76859876d884b8be9c2c8e0104986b92954be53b012e4c32be')
+  t.same(resumption.psk(Buffer.alloc(16, 4)), ticketKey)
+  resumption.wipe()
+  t.notSame(resumption.psk(Buffer.alloc(16, 4)), ticketKey)
+})
+
+t.test('what a session may be resumed with is the formula, and another for every nonce', async t => {
+  const [shared, th1, th7] = [randomBytes(32), randomBytes(32), randomBytes(32)]
+  const { hs } = handshakeSecrets(prologueOf(NONE), shared, th1)
+  const { res } = applicationSecrets(hs, th7)
+  const { resumption } = application(shared, th1, th7)
+  for (const nonce of [Buffer.alloc(16), randomBytes(16)]) t.same(resumption.psk(nonce), pskOf(res, nonce))
+  t.notSame(resumption.psk(Buffer.alloc(16, 1)), resumption.psk(Buffer.alloc(16, 2)))
 })
 
 t.test('Expand-Label is the formula', async t => {

@@ -78,9 +78,15 @@ export interface HandshakeSecretsOf {
   readonly fin_r: Buffer
 }
 
-export function handshakeSecrets(prologue: Buffer, shared: Buffer, th1: Buffer): HandshakeSecretsOf {
+/** `psk`: of the ticket, where M2 says that its session is resumed. */
+export function handshakeSecrets(
+  prologue: Buffer,
+  shared: Buffer,
+  th1: Buffer,
+  psk: Buffer = ZEROS
+): HandshakeSecretsOf {
   const salt = H(text('stalk/1 key schedule'), prologue)
-  const es = HMAC(salt, ZEROS) // Extract(salt, ikm) = HMAC(salt, ikm)
+  const es = HMAC(salt, psk) // Extract(salt, ikm) = HMAC(salt, ikm)
   const hs = HMAC(EL(es, 'derived', NONE, 32), shared)
   const i_hs = EL(hs, 'i hs', th1, 32)
   const r_hs = EL(hs, 'r hs', th1, 32)
@@ -89,11 +95,21 @@ export function handshakeSecrets(prologue: Buffer, shared: Buffer, th1: Buffer):
   return { salt, es, hs, i_hs, r_hs, fin_i, fin_r }
 }
 
+/** The last 32 bytes of an M1 that offers a ticket; of its record without them. */
+export function binderFor(prologue: Buffer, psk: Buffer, cutM1: Buffer): Buffer {
+  const es = HMAC(H(text('stalk/1 key schedule'), prologue), psk)
+  return HMAC(EL(EL(es, 'binder', NONE, 32), 'finished', NONE, 32), H(prologue, cutM1))
+}
+
+/** What a ticket with this nonce stands for. */
+export const pskOf = (res: Buffer, nonce: Buffer): Buffer => EL(res, 'ticket', nonce, 32)
+
 export interface ApplicationSecretsOf {
   readonly ms: Buffer
   readonly i_ap: Buffer
   readonly r_ap: Buffer
   readonly exp: Buffer
+  readonly res: Buffer
   readonly sessionId: Buffer
 }
 
@@ -105,6 +121,7 @@ export function applicationSecrets(hs: Buffer, th7: Buffer): ApplicationSecretsO
     i_ap: EL(ms, 'i ap', th7, 32),
     r_ap: EL(ms, 'r ap', th7, 32),
     exp,
+    res: EL(ms, 'res', th7, 32),
     sessionId: EL(exp, 'session id', NONE, 32)
   }
 }

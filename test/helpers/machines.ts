@@ -2,6 +2,7 @@
 // that crosses is kept, so that tests can flip, drop, swap and replay them.
 
 import { createHash, generateKeyPairSync, type KeyObject, randomBytes } from 'node:crypto'
+import { KIND } from '../../lib/constants.ts'
 import type { KeyType, RawPublicKey } from '../../lib/crypto/public-key.ts'
 import { toRaw } from '../../lib/crypto/public-key.ts'
 import { sign, verify } from '../../lib/crypto/signatures.ts'
@@ -16,6 +17,12 @@ import {
 import { initiator } from '../../lib/handshake/initiator.ts'
 import { WANT, type Want } from '../../lib/handshake/messages.ts'
 import { responder } from '../../lib/handshake/responder.ts'
+import { type HeldTicket, type Resumable, resumableOf } from '../../lib/handshake/resumption.ts'
+import { answerFor, asksForTicket } from '../../lib/pipeline/ticketing.ts'
+import type { TicketKeys } from '../../lib/resumption/ticket-keys.ts'
+import type { MemoryTicketStore } from '../../lib/resumption/ticket-store.ts'
+import { ticketingOf } from '../../lib/resumption/ticketing.ts'
+import { decodeControl } from '../../lib/wire/control.ts'
 import { Deframer, enframe, type Frame } from '../../lib/wire/frame.ts'
 import type { Opener, Sealer } from '../../lib/wire/record.ts'
 
@@ -55,6 +62,10 @@ export interface EndOptions {
   readonly maxMessageBytes?: number
   /** Signs in the place of the identity's private key. */
   readonly signWith?: (input: Buffer) => Buffer
+  /** At a responder: issues tickets, and finds them. */
+  readonly store?: MemoryTicketStore | TicketKeys
+  /** At an initiator: offered, if that may be. */
+  readonly held?: HeldTicket | null | undefined
 }
 
 export const ALL_SUITES = Object.keys(SUITES) as SuiteName[]
@@ -74,6 +85,10 @@ export class End {
   readonly machine: Handshake
   readonly asked: (RawPublicKey | null)[] = []
   session: Session | undefined
+  /** What it was given to resume this session with. */
+  held: HeldTicket | undefined
+  /** How often it was asked to sign. */
+  signed = 0
   writable = false
   /** The largest message that it may write, in bytes, once it may. */
   mayWriteBytes: number | undefined
@@ -95,6 +110,7 @@ export class End {
     const cap = this.#admit(frame.type)
     if (frame.body.length > cap) throw new Error(`a body of ${frame.body.length} bytes would not be admitted`)
     const inner = this.#openerFor(frame.type)?.open(frame) ?? frame
+    if (this.session && inner.type === KIND.ticket) return this.#hold(inner)
     return this.#run(this.machine.receive({ type: frame.type, inner }))
   }
 
@@ -134,7 +150,16 @@ export class End {
     return [...frames, ...(await this.#answer(step.next))]
   }
 
+  #hold(frame: Frame): Frame[] {
+    const control = decodeControl(frame)
+    if (control.name !== 'ticket' || !this.session) throw new Error('no ticket')
+    const { ticket, nonce } = control
+    this.held = { ticket, session: resumableOf(this.session, Buffer.from(this.#options.app ?? ''), nonce) }
+    return []
+  }
+
   async #sign(input: Buffer): Promise<Buffer> {
+    this.signed += 1
     const { identity, signWith } = this.#options
     if (signWith) return signWith(input)
     if (!identity) throw new Error('asked to sign without an identity')
@@ -150,14 +175,29 @@ export class End {
       return this.#run(this.machine.accepted())
     }
     if ('agreed' in next) this.session = next.agreed
+    if (asksForTicket(next)) {
+      const { store } = this.#options
+      return this.#run((await answerFor(next, store ? ticketingOf(store) : null))(this.machine))
+    }
     return []
   }
 }
 
-export const initiatorEnd = (options: EndOptions = {}): End => new End(initiator(configOf(options)), options)
+export const initiatorEnd = (options: EndOptions = {}): End => {
+  const { held } = options
+  const takeTicket = (fits: (session: Resumable) => boolean) => (held && fits(held.session) ? held : null)
+  return new End(initiator({ ...configOf(options), takeTicket }), options)
+}
 
 export const responderEnd = (options: EndOptions = {}): End =>
-  new End(responder({ ...configOf(options), want: options.want ?? WANT.welcome }), options)
+  new End(
+    responder({
+      ...configOf(options),
+      want: options.want ?? WANT.welcome,
+      tickets: options.store !== undefined
+    }),
+    options
+  )
 
 export type Direction = 'initiator → responder' | 'responder → initiator'
 

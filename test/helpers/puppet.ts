@@ -6,6 +6,7 @@
 import {
   type ApplicationSecretsOf,
   applicationSecrets,
+  binderFor,
   Direction,
   H,
   type HandshakeSecretsOf,
@@ -29,6 +30,7 @@ import type { KeyPair } from './machines.ts'
 /** What to send instead of what an honest end would. Bodies are without their headers. */
 export interface Faults {
   readonly hello?: (body: Buffer) => Buffer
+  readonly binder?: (binder: Buffer) => Buffer
   readonly identity?: (body: Buffer) => Buffer
   /** Null: no Proof. */
   readonly signature?: (input: Buffer) => Buffer | null
@@ -52,6 +54,8 @@ export interface PuppetOptions {
   readonly identity?: KeyPair | null
   readonly maxMessage?: number
   readonly random: (bytes: number) => Buffer
+  /** A ticket to offer, with its key; to a responder, the key of what it resumes. */
+  readonly resume?: { readonly ticket: Buffer; readonly psk: Buffer } | undefined
   readonly faults?: Faults
 }
 
@@ -82,6 +86,8 @@ export class Puppet {
   application: ApplicationSecretsOf | undefined
   protected readonly options: PuppetOptions
   protected suite: number
+  /** Of the session that is resumed. */
+  protected psk: Buffer | undefined
   readonly #parts: Buffer[]
   #handshake: { outbound: Direction; inbound: Direction } | undefined
   #open: { outbound: Direction; inbound: Direction } | undefined
@@ -118,7 +124,7 @@ export class Puppet {
   protected agree(m1: Buffer, m2: Buffer, share: Buffer): void {
     this.#add('th1', m1, m2)
     this.shared = x25519(this.privateKey, share)
-    this.secrets = handshakeSecrets(this.#parts[0] ?? NONE, this.shared, this.hashes.th1 ?? NONE)
+    this.secrets = handshakeSecrets(this.#parts[0] ?? NONE, this.shared, this.hashes.th1 ?? NONE, this.psk)
     this.#handshake = this.#directions(0xe5, this.secrets.i_hs, this.secrets.r_hs)
   }
 
@@ -162,7 +168,7 @@ export class Puppet {
     const { faults = {}, identity } = this.options
     const input = signed(this.role, transcript)
     if (faults.signature) this.signature = faults.signature(input)
-    else this.signature = identity ? signatureOf(identity.privateKey, input) : null
+    else this.signature = identity && !this.psk ? signatureOf(identity.privateKey, input) : null
     if (this.signature === null) return NONE
     const body = vector(this.signature)
     return message(first + 1, faults.proof?.(body) ?? body)
@@ -196,6 +202,15 @@ function missing(): never {
   throw new Error('the puppet has not come so far')
 }
 
+/** M1's share: versions, suites and sigs before it have a length of their own, and so may have what is behind it. */
+function shareIn(m1: Buffer): Buffer {
+  let at = 4 + 4
+  at += 1 + 2 * m1.readUInt8(at) + 32
+  at += 1 + 2 * m1.readUInt8(at)
+  at += 1 + m1.readUInt8(at)
+  return m1.subarray(at, at + 32)
+}
+
 export class InitiatorPuppet extends Puppet {
   #m1: Buffer = NONE
 
@@ -207,12 +222,24 @@ export class InitiatorPuppet extends Puppet {
     const { suites = [1, 2, 3, 0x5a6a], sigs = [1, 2] } = this.options
     const share = shareOf(this.privateKey)
     const fields = [text('STLK'), list(2, [1]), this.random, list(2, suites), list(1, sigs), share]
-    this.#m1 = record(0xe1, this.hello(Buffer.concat([...fields, integer(1, 0)])))
+    const body = this.hello(Buffer.concat([...fields, this.#offer()]))
+    this.#m1 = record(0xe1, body)
+    const { resume, app = '', faults } = this.options
+    if (!resume) return this.#m1
+    const cut = this.#m1.subarray(0, -32)
+    const binder = binderFor(prologueFor(app), resume.psk, cut)
+    this.#m1 = Buffer.concat([cut, faults?.binder?.(binder) ?? binder])
     return this.#m1
+  }
+
+  #offer(): Buffer {
+    const { resume } = this.options
+    return resume ? Buffer.concat([integer(1, 1), vector(resume.ticket), Buffer.alloc(32)]) : integer(1, 0)
   }
 
   takeM2(m2: Buffer): void {
     this.suite = m2.readUInt16BE(4 + 4 + 2 + 32)
+    if (m2.at(-1) === 1) this.psk = this.options.resume?.psk
     this.agree(this.#m1, m2, m2.subarray(SHARE_START, SHARE_END))
   }
 
@@ -238,8 +265,9 @@ export class ResponderPuppet extends Puppet {
       integer(2, this.suite),
       shareOf(this.privateKey)
     ]
-    const m2 = record(0xe2, this.hello(Buffer.concat([...fields, integer(1, 0)])))
-    this.agree(m1, m2, m1.subarray(SHARE_START, SHARE_END))
+    this.psk = this.options.resume?.psk
+    const m2 = record(0xe2, this.hello(Buffer.concat([...fields, integer(1, this.psk ? 1 : 0)])))
+    this.agree(m1, m2, shareIn(m1))
     return m2
   }
 
