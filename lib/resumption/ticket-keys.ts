@@ -172,7 +172,8 @@ class DerivedKeys implements Ring {
 
   accepted(now: number): readonly TicketKey[] {
     const period = this.#period(now)
-    return [this.#key(period), this.#key(period - 1)]
+    const ahead = Math.floor((now + MAX_CLOCK_SKEW_MS) / this.#periodMs) // where another's clock may be already
+    return [...new Set([period, period - 1, ahead])].map(number => this.#key(number))
   }
 
   #period(now: number): number {
