@@ -2,6 +2,7 @@
 
 export { Connection } from './connection/connection.ts'
 export type { Counters } from './connection/counters.ts'
+export type { Diagnostics } from './connection/diagnostics.ts'
 export type { Outcome, OutcomeKind } from './connection/outcome.ts'
 export type { FlushOptions, SendOptions, WaitOptions } from './connection/waits.ts'
 export { SUITES, type SuiteName } from './crypto/suites.ts'

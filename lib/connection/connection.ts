@@ -4,6 +4,7 @@
 
 import type { Duplex } from 'node:stream'
 import { ALERT, alertFor, type Phase, StalkError } from '../errors.ts'
+import type { Role } from '../handshake/flight.ts'
 import type { Session } from '../handshake/handshake.ts'
 import { Pipeline, type PipelineConfig } from '../pipeline/pipeline.ts'
 import type { Ticket } from '../wire/control.ts'
@@ -12,6 +13,7 @@ import type { Arrived } from '../wire/message.ts'
 import type { Inner } from '../wire/record.ts'
 import { Controls } from './controls.ts'
 import type { Counters } from './counters.ts'
+import * as diagnostics from './diagnostics.ts'
 import { endWithReader } from './half-open.ts'
 import { Inbox } from './inbox.ts'
 import { Deadline, Liveness, type LivenessLimits } from './liveness.ts'
@@ -23,6 +25,7 @@ import { SendingStream, unacknowledged } from './sending-stream.ts'
 
 /** What stalk.ts makes of the options. */
 export interface Plan extends PipelineConfig, LivenessLimits {
+  readonly role: Role
   readonly handshakeTimeoutMs: number
   readonly closeTimeoutMs: number
   /** How long a key serves. */
@@ -69,6 +72,7 @@ export class Connection<In = unknown, Out = unknown> extends SendingStream<In, O
       messages: arrived => this.#onMessages(arrived),
       invalid: (error, message) => {
         this.#inbox.leaveOut()
+        diagnostics.refused(this, plan.role, 'inbound', error)
         process.nextTick(() => this.#onMessageError('left out', error, message))
       },
       control: frame => this.#onControl(frame),
@@ -77,6 +81,7 @@ export class Connection<In = unknown, Out = unknown> extends SendingStream<In, O
       part: more => this.#liveness.part(more),
       written: (waiting, taken) => this.#liveness.written(waiting, taken),
       keyDue: () => this.#renewKeys(),
+      rekeyed: (direction, epoch) => diagnostics.rekeyed(this, plan.role, direction, epoch),
       gone: fault => this.#onGone(fault),
       fault: error => this.#fail(this.#inPhase(error)),
       ended: () => this.#onEnded()
@@ -86,6 +91,7 @@ export class Connection<In = unknown, Out = unknown> extends SendingStream<In, O
         idle: () => this.#pipeline.idle,
         write: batch => this.#pipeline.write(batch),
         flushed: done => this.#pipeline.flushed(done),
+        refused: error => diagnostics.refused(this, plan.role, 'outbound', error),
         messageError: (error, message) => this.#onMessageError('not sent', error, message)
       },
       () => this.writableLength > 1 && this.writableCorked === 0
@@ -116,6 +122,7 @@ export class Connection<In = unknown, Out = unknown> extends SendingStream<In, O
     })
     if (!plan.allowHalfOpen) endWithReader(this, this.loops, this)
     process.nextTick(() => this.#start())
+    diagnostics.opened(this, plan.role)
   }
 
   /** What was said so far, in both directions. */
@@ -265,6 +272,7 @@ export class Connection<In = unknown, Out = unknown> extends SendingStream<In, O
     // On the next tick, still before the first message: what listeners do is not to happen inside the handshake.
     process.nextTick(() => {
       if (this.destroyed) return
+      diagnostics.secured(this, this.#plan.role)
       this.emit('secure')
       this.#settleReady.resolve()
       this.secured()
@@ -346,11 +354,13 @@ export class Connection<In = unknown, Out = unknown> extends SendingStream<In, O
     this.outbox.close(this.endedBy)
     if (error) this.waits.fail(error) // in the other case the last count is still to come
     this.#parted ??= this.#part(error)
+    if (error && !this.session) diagnostics.handshakeFailed(this, this.#plan.role, error)
     void this.#parted.then(() => {
       this.#pipeline.destroy()
       this.waits.fail(unacknowledged())
       const late = error === null ? this.#afterword : null
       this.#outcome = this.#outcomeOf(error ?? late, waiting + this.outbox.unsealed, unread)
+      diagnostics.closed(this, this.#plan.role, this.#outcome)
       done(given ?? late)
     })
   }

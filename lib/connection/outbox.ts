@@ -67,7 +67,9 @@ export interface Outlet {
   write(batch: Batch): void
   /** Calls back when everything sealed so far was handed to the transport. */
   flushed(done: () => void): void
-  /** A message of `write` that cannot be carried. */
+  /** A message that cannot be carried, however it was given to us. */
+  refused(error: StalkError): void
+  /** The same, of `write` alone. */
   messageError(error: StalkError, message: unknown): void
 }
 
@@ -186,6 +188,7 @@ export class Outbox {
     this.#refused += 1
     const inEnvelope = content instanceof Envelope
     if (inEnvelope) content.refusal = error
+    if (!inEnvelope || !content.withdrawn) this.#outlet.refused(error)
     if (inEnvelope && !content.announced) return
     const message = inEnvelope ? content.message : content
     process.nextTick(() => this.#outlet.messageError(error, message))

@@ -57,6 +57,8 @@ export interface PipelineEvents {
   invalid(error: StalkError, message: unknown): void
   /** So much was sealed under our key that `updateKeys` is due. */
   keyDue(): void
+  /** A direction has a new key, so many since the handshake. */
+  rekeyed(direction: 'inbound' | 'outbound', epoch: number): void
   /** What the peer's stalk says to ours. */
   control(frame: Frame): void
   /** A content of ours was sealed. */
@@ -155,7 +157,9 @@ export class Pipeline {
   /** Changes the keys of both directions, ours now and the peer's when it answers; whether it was not done already. */
   updateKeys(): boolean {
     if (!this.#keyUpdates || this.#keyUpdates.asked || this.#stopped) return false
-    this.#sealTogether(this.#keyUpdates.ask())
+    const request = this.#keyUpdates.ask()
+    this.#events.rekeyed('outbound', this.#keyUpdates.epochs.outbound)
+    this.#sealTogether(request)
     return true
   }
 
@@ -301,9 +305,12 @@ export class Pipeline {
     const control = decodeControl(frame)
     if (control.name !== 'keyUpdate') return
     if (control.asks) this.#takeUninvited()
-    const change = this.#keyUpdates?.hear(control.asks)
-    if (!change) return
+    const updates = this.#keyUpdates
+    if (!updates) return
+    const change = updates.hear(control.asks)
     this.#setOpeners([change.opener])
+    this.#events.rekeyed('inbound', updates.epochs.inbound)
+    if (control.asks) this.#events.rekeyed('outbound', updates.epochs.outbound)
     this.#sealTogether(change.answer)
   }
 

@@ -5,20 +5,28 @@ import { Envelope, FlushRequest, Outbox } from '../../lib/connection/outbox.ts'
 import { StalkError } from '../../lib/errors.ts'
 import type { Batch } from '../../lib/stages/serializer.ts'
 
-function box(): { outbox: Outbox; batches: Batch[]; flushes: (() => void)[]; errors: unknown[][] } {
+function box(): {
+  outbox: Outbox
+  batches: Batch[]
+  flushes: (() => void)[]
+  errors: unknown[][]
+  refused: string[]
+} {
   const batches: Batch[] = []
   const flushes: (() => void)[] = []
   const errors: unknown[][] = []
+  const refused: string[] = []
   const outbox = new Outbox(
     {
       idle: () => true,
       write: batch => void batches.push(batch),
       flushed: done => void flushes.push(done),
+      refused: error => void refused.push(error.code),
       messageError: (error, message) => void errors.push([error.code, message])
     },
     () => true
   )
-  return { outbox, batches, flushes, errors }
+  return { outbox, batches, flushes, errors, refused }
 }
 
 const contentsOf = (batch?: Batch): unknown[] =>
@@ -105,11 +113,13 @@ t.test('closed while an item waits for the end of the tick, that one is called b
 })
 
 t.test('a refused message of write is an event on the next tick; one of send is in its envelope', async t => {
-  const { outbox, batches, errors } = box()
+  const { outbox, batches, errors, refused } = box()
   const envelope = new Envelope('mine', false)
-  outbox.takeAll(['written', envelope], () => {})
-  batches[0]?.refused(0, refusal)
-  batches[0]?.refused(1, refusal)
+  const withdrawn = new Envelope('mine too', false)
+  outbox.takeAll(['written', envelope, withdrawn], () => {})
+  withdrawn.withdraw()
+  for (const index of [0, 1, 2]) batches[0]?.refused(index, refusal)
+  t.same(refused, [refusal.code, refusal.code], 'what was withdrawn was not refused')
   t.same(errors, [])
   await tick()
   t.same(errors, [['ERR_STALK_VALUE_UNSUPPORTED', 'written']])

@@ -127,6 +127,7 @@ export async function play(plan: Plan): Promise<Ending> {
   let asked = 0
   const { identity, maxMessage } = vector[role]
   const own = {
+    role,
     handshake: machineOf(vector, role),
     maxMessageBytes: maxMessage,
     sign: identity === null ? neverSigns : signerOf(vector, role),

@@ -2,7 +2,7 @@
 
 import type { Plan } from '../../lib/connection/connection.ts'
 
-type Own = 'handshake' | 'sign' | 'decide' | 'maxMessageBytes'
+type Own = 'role' | 'handshake' | 'sign' | 'decide' | 'maxMessageBytes'
 
 /** Patient, and without a policy; `ms` is how long anything may take. */
 export const planOf = (own: Pick<Plan, Own> & Partial<Plan>, ms: number): Plan => ({
