@@ -136,6 +136,20 @@ export class StalkError extends Error {
   override get name(): string {
     return 'StalkError'
   }
+
+  /** For logs. Of what led to it, the text alone. */
+  toJSON(): object {
+    const { name, code, message, phase, fault, retry, cause } = this
+    return {
+      name,
+      code,
+      message,
+      phase,
+      fault,
+      retry,
+      ...(cause instanceof Error && { cause: cause.message })
+    }
+  }
 }
 
 /** What a failure of the transport underneath comes to. */

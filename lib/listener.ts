@@ -3,10 +3,12 @@
 
 import { captureRejectionSymbol, EventEmitter } from 'node:events'
 import net, { type AddressInfo } from 'node:net'
+import type { InspectOptions } from 'node:util'
 import type { Connection } from './connection/connection.ts'
 import { MAX_HALF_OPEN, MAX_HALF_OPEN_PER_ADDRESS } from './constants.ts'
 import { StalkError } from './errors.ts'
 import { checkNames, count, milliseconds } from './option-checks.ts'
+import { custom, shown } from './shown.ts'
 
 export interface ListenerLimits {
   /** Handshakes under way at once; further callers are turned away. Default 256. */
@@ -68,6 +70,22 @@ export class Listener extends EventEmitter {
   /** Where it listens: address, family and port, or the path; null if it does not. */
   address(): AddressInfo | string | null {
     return this.#server.address()
+  }
+
+  /** What may be shown of it. */
+  toJSON(): object {
+    const connections = [...this.#connections]
+    const open = connections.filter(({ security }) => security !== null).length
+    return {
+      listening: this.listening,
+      address: this.address(),
+      connections: open,
+      handshakes: connections.length - open
+    }
+  }
+
+  [custom](depth: number, options: InspectOptions): string {
+    return shown(this, depth, options)
   }
 
   /** Begins to listen, unless it was closed before. */

@@ -7,6 +7,7 @@ import { DEFAULT_SUITES, SUITES, type Suite, type SuiteName } from './crypto/sui
 import { StalkError } from './errors.ts'
 import type { Role } from './handshake/flight.ts'
 import { Identity } from './identity/identity.ts'
+import type { KeyLog } from './key-log.ts'
 import { checkNames, count, flag, invalidOption, MAX_MS, milliseconds } from './option-checks.ts'
 import { NamedSessions, SessionCache } from './resumption/session-cache.ts'
 import type { TicketStore } from './resumption/ticket-store.ts'
@@ -65,6 +66,10 @@ export interface StalkOptions {
   rekeyAfter?: RekeyAfter
   /** Whether records are made longer, so that their length says less: to the next multiple of `block` bytes. Default `none`. */
   padding?: Padding
+  /** Is given every secret of the connection, a line each, as in the NSS key log format; with `allowKeyLog` only. */
+  keyLog?: KeyLog
+  /** Says that `keyLog` is meant. Default false. */
+  allowKeyLog?: boolean
   /** Whether the connection stays open for writing when the peer has said goodbye. Default false, as in net. */
   allowHalfOpen?: boolean
   /** Messages decoded ahead of the reader. Default 256. */
@@ -102,6 +107,7 @@ export interface Config {
   readonly rekeyAfter: Used
   readonly rekeyAfterMs: number
   readonly pad: Pad | undefined
+  readonly keyLog: KeyLog | undefined
   readonly allowHalfOpen: boolean
   readonly readableHighWaterMark: number
   readonly writableHighWaterMark: number
@@ -129,6 +135,8 @@ export const OPTION_NAMES: ReadonlySet<string> = new Set<keyof StalkOptions>([
   'writeTimeout',
   'rekeyAfter',
   'padding',
+  'keyLog',
+  'allowKeyLog',
   'allowHalfOpen',
   'readableHighWaterMark',
   'writableHighWaterMark'
@@ -166,6 +174,7 @@ export function configOf(duplex: Duplex, options: StalkOptions): Config {
     writeTimeoutMs: milliseconds('writeTimeout', options.writeTimeout),
     ...rekeyAfterOf(options.rekeyAfter),
     pad: padOf(options.padding),
+    keyLog: keyLogOf(options.keyLog, flag('allowKeyLog', options.allowKeyLog, false)),
     allowHalfOpen: flag('allowHalfOpen', options.allowHalfOpen, false),
     readableHighWaterMark: count(
       'readableHighWaterMark',
@@ -235,6 +244,17 @@ function padOf(padding: Padding = 'none'): Pad | undefined {
   const block = count('padding.block', padding.block, null, constants.MAX_INNER_BYTES)
   if (block === null) throw invalidOption('padding', 'needs the bytes of a block')
   return least => Math.min(Math.ceil(least / block) * block, constants.MAX_INNER_BYTES)
+}
+
+function keyLogOf(keyLog: unknown, allowed: boolean): KeyLog | undefined {
+  if (keyLog === undefined && !allowed) return undefined
+  if (keyLog === undefined) throw invalidOption('allowKeyLog', 'allows a key log, and there is no keyLog')
+  if (typeof keyLog !== 'function') throw invalidOption('keyLog', 'must be a function')
+  if (allowed) return keyLog as KeyLog
+  throw invalidOption(
+    'keyLog',
+    'gives all that the connection protects to whoever reads the log; if that is meant, say allowKeyLog: true too'
+  )
 }
 
 function suitesOf(names: unknown = DEFAULT_SUITES): Suite[] {

@@ -13,6 +13,7 @@ import { initiator } from './handshake/initiator.ts'
 import { WANT } from './handshake/messages.ts'
 import { responder } from './handshake/responder.ts'
 import { Identity } from './identity/identity.ts'
+import { disclosing, warnOfKeyLog } from './key-log.ts'
 import { checkNames } from './option-checks.ts'
 import { type Config, configOf, OPTION_NAMES, type StalkOptions } from './options.ts'
 import { SessionKeeping } from './resumption/session-keeping.ts'
@@ -95,6 +96,7 @@ const invalid = (text: string): StalkError =>
 
 function planOf(config: Config): Plan {
   warnIfUnpinned(config)
+  if (config.keyLog) warnOfKeyLog()
   const peers = new Peers()
   const resumption = new SessionKeeping(config)
   return {
@@ -126,7 +128,8 @@ function halfOf(config: Config, resumption: SessionKeeping): ReturnType<typeof i
     keyTypes: ['ed25519', 'rsa'],
     maxMessageBytes: config.maxMessageBytes,
     random: randomBytes,
-    verify
+    verify,
+    ...(config.keyLog && { disclose: disclosing(config.keyLog) })
   }
   if (config.role === 'initiator') return initiator({ ...shared, takeTicket: fits => resumption.take(fits) })
   const want = config.requireIdentity ? WANT.required : WANT.welcome

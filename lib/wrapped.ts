@@ -70,6 +70,10 @@ export class Wrapped<In = unknown, Out = unknown> extends MessageStream<In> {
     return this.#connection
   }
 
+  override toJSON(): object {
+    return { connection: this.#connection?.toJSON() ?? null, outcome: this.#ended }
+  }
+
   /** As a connection's. */
   async send(message: Out, options?: SendOptions): Promise<void> {
     if (this.#connection) return this.#connection.send(message, options)

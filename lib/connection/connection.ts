@@ -22,6 +22,7 @@ import { kindOf, type Outcome } from './outcome.ts'
 import { AFTER_ERROR, AFTER_GOODBYE, partFrom } from './parting.ts'
 import type { Secured } from './secure-stream.ts'
 import { SendingStream, unacknowledged } from './sending-stream.ts'
+import { type ConnectionSummary, type State, summaryOf } from './summary.ts'
 
 /** What stalk.ts makes of the options. */
 export interface Plan extends PipelineConfig, LivenessLimits {
@@ -134,6 +135,18 @@ export class Connection<In = unknown, Out = unknown> extends SendingStream<In, O
       acknowledged: this.controls.acknowledgements.received,
       roundTrip: this.controls.roundTripMs
     })
+  }
+
+  /** Who talks, how far it has come, and what went over it. */
+  override toJSON(): ConnectionSummary {
+    return summaryOf(this, this.#plan.role, this.#state, this.#outcome)
+  }
+
+  get #state(): State {
+    if (this.#outcome) return 'closed'
+    if (this.endedBy) return 'closing'
+    const phase = this.#phase
+    return phase === 'setup' ? 'handshake' : phase
   }
 
   // --- sending -----------------------------------------------------------------------------------------

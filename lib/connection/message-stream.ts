@@ -3,7 +3,9 @@
 
 import { errorMonitor } from 'node:events'
 import { Duplex, type DuplexOptions } from 'node:stream'
+import type { InspectOptions } from 'node:util'
 import type { StalkError } from '../errors.ts'
+import { custom, shown } from '../shown.ts'
 import { Loops } from './half-open.ts'
 import { LateFailure } from './late-failure.ts'
 
@@ -25,7 +27,7 @@ export interface MessageStream<In> extends Duplex {
 }
 
 // biome-ignore lint/suspicious/noUnsafeDeclarationMerging: the interface only types what node's class has
-export class MessageStream<In> extends Duplex {
+export abstract class MessageStream<In> extends Duplex {
   readonly #failure: LateFailure
   readonly #loops = new Loops()
 
@@ -51,6 +53,13 @@ export class MessageStream<In> extends Duplex {
   /** The loops over the messages. */
   protected get loops(): Loops {
     return this.#loops
+  }
+
+  /** What may be shown of it; no key. */
+  abstract toJSON(): object
+
+  [custom](depth: number, options: InspectOptions): string {
+    return shown(this, depth, options)
   }
 
   #onHalfEnded(): void {

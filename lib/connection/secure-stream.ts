@@ -17,7 +17,7 @@ export interface Secured {
   readonly claimedPeerIdentity: Identity | null
 }
 
-export class SecureStream<In> extends MessageStream<In> {
+export abstract class SecureStream<In> extends MessageStream<In> {
   /** The duplex underneath. */
   readonly socket: Duplex
 

@@ -13,7 +13,7 @@ import { alertError, type ErrorCode, StalkError } from '../errors.ts'
 import type { Inner, Opener, Outbound } from '../wire/record.ts'
 import type { Role, Verified, Verify } from './flight.ts'
 import type { VERSION } from './messages.ts'
-import type { Exporter, Resumption } from './schedule.ts'
+import type { Directions, Exporter, Resumption } from './schedule.ts'
 import type { Traffic } from './traffic.ts'
 
 export interface HandshakeConfig {
@@ -29,7 +29,16 @@ export interface HandshakeConfig {
   readonly maxMessageBytes: number
   readonly random: Random
   readonly verify: Verify
+  /** Is given every traffic secret, if it is there at all: for a key log that was asked for. */
+  readonly disclose?: Disclose
 }
+
+/** `random` is M1's. The secrets are wiped afterwards, not kept. */
+export type Disclose = (
+  stage: 'handshake' | 'application',
+  random: Buffer,
+  secrets: Directions<Buffer>
+) => void
 
 /** What both ends agreed on, once all of it was verified. */
 export interface Session {

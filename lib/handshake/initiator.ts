@@ -72,6 +72,7 @@ export function* initiator(config: InitiatorConfig): Half {
   const transcript = new Transcript(prologue).add(enframe(m1), enframe(m2.inner))
   const secrets = new HandshakeSecrets(prologue, ephemeral.agree(theirs.share), transcript.hash, resumed?.psk)
   if (held) wipe(held.session.psk)
+  config.disclose?.('handshake', ours.random, secrets.traffic)
   const alertOpener = handshakeOpener(suite, secrets.traffic.responder)
   const sealer = new Sealer(TYPE.sealedHandshake, suite, trafficKeys(secrets.traffic.initiator, suite))
 
@@ -99,6 +100,7 @@ export function* initiator(config: InitiatorConfig): Half {
   const signature = self && !resumed ? yield* sign(signatureInput('initiator', transcript.hash)) : null
   const m4 = completeFlight('initiator', identity, signature, transcript, secrets.traffic.initiator)
   const { traffic, exporter, resumption } = secrets.application(transcript.hash, proof)
+  config.disclose?.('application', ours.random, traffic)
   const inbound = new Traffic(suite, traffic.responder)
   const outbound = new Traffic(suite, traffic.initiator)
   const opener = inbound.opener()

@@ -81,6 +81,7 @@ export function* responder(config: ResponderConfig): Half {
     transcript.hash,
     resumed?.session.psk
   )
+  config.disclose?.('handshake', theirs.random, secrets.traffic)
   const key = new Sealer(TYPE.sealedHandshake, suite, trafficKeys(secrets.traffic.responder, suite))
 
   // M3
@@ -115,6 +116,7 @@ export function* responder(config: ResponderConfig): Half {
 
   // M5
   const { traffic, exporter, resumption } = secrets.application(transcript.hash, proof)
+  config.disclose?.('application', theirs.random, traffic)
   const inbound = new Traffic(suite, traffic.initiator)
   const outbound = new Traffic(suite, traffic.responder)
   const peerMaxMessageBytes = initiator.maxMessageBytes

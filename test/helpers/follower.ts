@@ -97,7 +97,14 @@ export interface Follower {
 
 function connect(wire: Wire, vector: HandshakeVector, role: Role, { handshake, sign }: Start): Connection {
   const { maxMessage } = vector[role]
-  const own = { role, handshake, sign, maxMessageBytes: maxMessage, decide: async () => {}, allowHalfOpen: true }
+  const own = {
+    role,
+    handshake,
+    sign,
+    maxMessageBytes: maxMessage,
+    decide: async () => {},
+    allowHalfOpen: true
+  }
   const connection = new Connection(wire, planOf(own, MS))
   return connection.on('error', () => {}).resume() // it is in the outcome
 }

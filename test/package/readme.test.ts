@@ -38,6 +38,12 @@ const prints: Record<string, RegExp[]> = {
   'Readable.from(numbers())': [/^1000000 1000000$/m],
   'tickets: true': [/^false true\ntrue true\ntrue true$/m],
   connectPatiently: [/^ERR_STALK_CONNECT$/m],
+  "connection:secure', 'handshake:failed'": [
+    /^connection:secure \{\n {2}id: '(\w{8})',\n {2}role: 'initiator'/m,
+    /^rekey \{ id: '\w{8}', role: 'initiator', direction: 'outbound', epoch: 1 \}$/m,
+    /^connection:closed \{\n {2}id: '\w{8}',\n {2}role: 'initiator',\n {2}kind: 'clean',[^}]* sent: 1,/m
+  ],
+  'appendFileSync(': [/^ERR_STALK_CONNECT$/m],
   shutDown: [/^all have ended$/m]
 }
 
