@@ -174,6 +174,9 @@ const ALERT_TEXT: Record<AlertCode, string> = {
   [ALERT.messageInvalid]: 'message not valid'
 }
 
+/** What an alert says, in words. */
+export const alertText = (code: AlertCode): string => ALERT_TEXT[code]
+
 /** Whether a byte is an alert code of the protocol. */
 export const isAlertCode = (value: number): value is AlertCode => value in ALERT_TEXT
 

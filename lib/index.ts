@@ -9,6 +9,8 @@ export type { FlushOptions, SendOptions, WaitOptions } from './connection/waits.
 export { SUITES, type SuiteName } from './crypto/suites.ts'
 export { ERRORS, type ErrorCode, type Fault, type Phase, StalkError } from './errors.ts'
 export { Identity } from './identity/identity.ts'
+export { type Capture, inspectCapture } from './inspection/capture.ts'
+export type { CaptureEntry } from './inspection/entries.ts'
 export type { KeyLog } from './key-log.ts'
 export { Listener } from './listener.ts'
 export { type Address, type ConnectOptions, connect, type ListenOptions, listener } from './net.ts'

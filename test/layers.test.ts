@@ -42,6 +42,7 @@ const ALLOWED: Record<string, string[]> = {
   'identity/': ['crypto/'],
   'trust/': ['identity/'],
   'key-log.ts': ['type handshake/'],
+  'inspection/': ['key-log.ts', 'option-checks.ts', 'identity/', 'handshake/', 'wire/', 'crypto/'],
   'shuttle.ts': [],
   'shown.ts': [],
   'security.ts': ['type crypto/', 'type handshake/', 'type identity/'],
