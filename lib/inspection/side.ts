@@ -1,7 +1,6 @@
 // One direction of a capture: its bytes cut into records, opened where there is a key, each as an entry. Every length is
 // checked and every cap kept as in the live code, whose codecs these are; the first fault ends the direction.
 
-import { Reader } from '../bytes.ts'
 import {
   FLIGHT_INNER_BYTES,
   HEADER_BYTES,
@@ -188,7 +187,6 @@ export class Side {
     this.#contents ??= new ContentDecoder(new MessageDecoder({ maxMessageBytes: this.#facts.takes(other) }))
     const item = this.#contents.decode(inner)
     if (carriesMessages(inner.type)) return this.#part(where, inner, item instanceof Arrived ? item : null)
-    if (inner.type === KIND.ticket) return { ...where, name: 'ticket', ...ticketIn(inner.body) }
     return this.#control(where, inner, keys)
   }
 
@@ -226,6 +224,11 @@ export class Side {
     if (control.name === 'keyUpdate') keys.advance()
     if (control.name === 'ping' || control.name === 'pong') {
       return { ...where, ...control, value: control.value.toString('hex') } as CaptureEntry
+    }
+    // The ticket itself is its holder's.
+    if (control.name === 'ticket') {
+      const { name, lifetimeS, ticket } = control
+      return { ...where, name, lifetime: lifetimeS, ticketBytes: ticket.length }
     }
     return { ...where, ...control }
   }
@@ -281,19 +284,6 @@ function errorIn(body: Buffer): number {
   const [code] = body
   if (code !== undefined && body.length === 1) return code
   throw new StalkError('ERR_STALK_DECODE', `an alert of ${body.length} bytes`)
-}
-
-const NONCE_BYTES = 16
-const MAX_TICKET_BYTES = 512
-
-/** PROTOCOL.md, section 21.4. The ticket itself is its holder's. */
-function ticketIn(body: Buffer): { lifetime: number; ticketBytes: number } {
-  const reader = new Reader(body, 'a ticket')
-  const lifetime = reader.u32()
-  reader.take(NONCE_BYTES)
-  const ticketBytes = reader.vector(MAX_TICKET_BYTES).length
-  reader.end()
-  return { lifetime, ticketBytes }
 }
 
 const unexpected = (text: string): StalkError => new StalkError('ERR_STALK_UNEXPECTED', text)
