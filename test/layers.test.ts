@@ -105,6 +105,7 @@ const ALLOWED: Record<string, string[]> = {
     'type connection/',
     'type schema.ts'
   ],
+  'testing/': ['index.ts', 'option-checks.ts'],
   'cli/': ['index.ts']
 }
 

@@ -9,10 +9,11 @@ import { pathToFileURL } from 'node:url'
 import t from 'tap'
 import { Identity, type StalkOptions, stalk } from '../lib/index.ts'
 import { configOf } from '../lib/options.ts'
-import { ed25519, wire } from './helpers/wire.ts'
+import { meddledPair } from './helpers/adversary.ts'
+import { alice } from './helpers/pair.ts'
 
 const role = 'initiator'
-const publicOnly = Identity.fromRaw(ed25519.initiator.raw)
+const publicOnly = Identity.fromRaw(alice.raw)
 
 t.test('an option that does not exist, or a value that does not fit, is refused at once', async t => {
   const wrong: [StalkOptions | object | null, RegExp][] = [
@@ -39,7 +40,7 @@ t.test('an option that does not exist, or a value that does not fit, is refused 
     [{ role, writableHighWaterMark: '16' }, /option writableHighWaterMark must be/]
   ]
   for (const [options, message] of wrong) {
-    const [duplex] = wire()
+    const [duplex] = meddledPair()
     t.throws(() => stalk(duplex, options as StalkOptions), {
       code: 'ERR_STALK_INVALID_OPTION',
       message,
@@ -51,17 +52,17 @@ t.test('an option that does not exist, or a value that does not fit, is refused 
 })
 
 t.test('what cannot carry a conversation is refused at once', async t => {
-  const [a] = wire()
+  const [a] = meddledPair()
   t.throws(() => stalk(a), { code: 'ERR_STALK_ROLE_REQUIRED', message: /pass role: 'initiator' at one end/ })
   t.throws(() => stalk(Readable.from([]) as never, { role }), {
     code: 'ERR_STALK_INVALID_OPTION',
     message: /duplex/
   })
   t.throws(() => stalk(undefined as never, { role }), { code: 'ERR_STALK_INVALID_OPTION', message: /duplex/ })
-  const [text] = wire()
+  const [text] = meddledPair()
   text.setEncoding('utf8')
   t.throws(() => stalk(text, { role }), { message: /setEncoding/ })
-  const [ended] = wire()
+  const [ended] = meddledPair()
   ended.destroy()
   t.throws(() => stalk(ended, { role }), { message: /ended already, or was destroyed/ })
 })

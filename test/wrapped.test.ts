@@ -17,8 +17,9 @@ import {
   type WrapOptions,
   type Wrapped
 } from '../lib/index.ts'
+import { cut } from '../lib/testing/index.ts'
+import { meddledPair } from './helpers/adversary.ts'
 import { alice, bob, collect, pair, tcpPair, transports, turns, until, within } from './helpers/pair.ts'
-import { cutAt, wire } from './helpers/wire.ts'
 
 type Pair = [Duplex, Duplex]
 
@@ -388,14 +389,14 @@ for (const [how, { die, outcome, text }] of Object.entries(deaths)) {
   }
 }
 
-for (const how of ['cut', 'reset'] as const) {
-  t.test(`a ${how} inside a record of the handshake is no end`, async t => {
-    const { wrapped, source, other } = await joined({ role: 'responder' }, wire(cutAt(1_000, how)))
+for (const how of ['end', 'reset'] as const) {
+  t.test(`a wire cut by ${how} inside a record of the handshake is no end`, async t => {
+    const { wrapped, source, other } = await joined({ role: 'responder' }, meddledPair(cut(1_000, how)))
     const failed = errorOf(wrapped)
     source.pipe(wrapped).resume()
-    const text = how === 'cut' ? /^ERR_STALK_TRUNCATED: .*inside a record/ : /^ERR_STALK_RESET: .*ECONNRESET/
+    const text = how === 'end' ? /^ERR_STALK_TRUNCATED: .*inside a record/ : /^ERR_STALK_RESET: .*ECONNRESET/
     t.match(textOf(await failed), text)
-    t.match(await closed(wrapped), { kind: how === 'cut' ? 'truncated' : 'reset', received: 0 })
+    t.match(await closed(wrapped), { kind: how === 'end' ? 'truncated' : 'reset', received: 0 })
     other.destroy()
   })
 }

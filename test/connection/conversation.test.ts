@@ -8,7 +8,8 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { inspect } from 'node:util'
 import t from 'tap'
 import { Identity, type StalkOptions, SUITES, type SuiteName } from '../../lib/index.ts'
-import { collect, ed25519, two } from '../helpers/wire.ts'
+import type { Fault } from '../../lib/testing/index.ts'
+import { alice, bob, collect, two } from '../helpers/pair.ts'
 
 const rsa = await Identity.generate()
 const suites = Object.keys(SUITES) as SuiteName[]
@@ -52,8 +53,8 @@ for (const suite of suites) {
 
 t.test('RSA identities are as good as Ed25519 ones, and may meet', async t => {
   for (const [mine, theirs] of [
-    [rsa, ed25519.responder],
-    [ed25519.initiator, rsa],
+    [rsa, bob],
+    [alice, rsa],
     [rsa, rsa]
   ] as const) {
     const { initiator, responder } = two({
@@ -74,7 +75,7 @@ t.test('an initiator that names nobody has a peer that is only claimed', async t
   await initiator.ready
   t.equal(initiator.peerIdentity, null)
   t.equal(initiator.security?.peerAuthenticated, false)
-  t.equal(initiator.claimedPeerIdentity?.fingerprint, ed25519.responder.fingerprint)
+  t.equal(initiator.claimedPeerIdentity?.fingerprint, bob.fingerprint)
   initiator.end()
   await responder.outcome
 })
@@ -103,9 +104,9 @@ t.test('early writes are held until the peer is verified, and write says when it
 
 t.test('messages of one tick share a record', async t => {
   let application = 0
-  const count = (chunk: Buffer): Buffer => {
+  const count: Fault = (chunk, _at, wire) => {
     if (chunk[0] === 0xe4) application += 1
-    return chunk
+    wire.pass(chunk)
   }
   const { initiator, responder } = two({ there: count })
   const got = collect(responder)
@@ -246,7 +247,7 @@ t.test('a connection that is printed shows no key', async t => {
   const { initiator, responder } = two()
   await initiator.ready
   const secret = initiator.exportKeyingMaterial('x', '', 32).toString('hex')
-  const pem = ed25519.initiator.privatePem().split('\n')[1] ?? '-'
+  const pem = alice.privatePem().split('\n')[1] ?? '-'
   const shown = inspect(initiator, { depth: 8, showHidden: true })
   for (const key of [secret, pem]) t.notMatch(shown, key)
   initiator.destroy()

@@ -2,7 +2,7 @@
 // sent, nothing is taken for an end, nothing hangs.
 
 import t from 'tap'
-import { cut } from '../helpers/adversary.ts'
+import { cut } from '../../lib/testing/index.ts'
 import { everywhere, measure, notClean, plans, run } from '../helpers/conversation.ts'
 
 t.setTimeout(120_000)

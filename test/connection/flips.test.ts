@@ -2,7 +2,7 @@
 // the middle or doubled, nothing is taken for an end, nothing hangs.
 
 import t from 'tap'
-import { flip } from '../helpers/adversary.ts'
+import { flip } from '../../lib/testing/index.ts'
 import { everywhere, measure, notClean, plans, run } from '../helpers/conversation.ts'
 
 t.setTimeout(120_000)
@@ -10,7 +10,7 @@ t.setTimeout(120_000)
 for (const { name, options, stride } of plans) {
   t.test(`${name}: a bit turned over anywhere changes no message`, async t => {
     const measured = await measure(options)
-    const cases = everywhere(options, measured, stride, flip, notClean(measured))
+    const cases = everywhere(options, measured, stride, n => flip(n), notClean(measured))
     // A length that was enlarged waits for bytes that never come.
     t.same(await run(cases, { giveUpMs: 500 }), [], `at ${cases.length} places`)
   })

@@ -5,14 +5,15 @@ import t from 'tap'
 import { Identity } from '../../lib/index.ts'
 import {
   cut,
-  dribble,
+  drop,
+  type Fault,
   flip,
-  gather,
-  honest,
-  type Meddler,
-  meddledPair,
-  records
-} from '../helpers/adversary.ts'
+  type LinkOptions,
+  records,
+  repeat,
+  swap
+} from '../../lib/testing/index.ts'
+import { honest, meddledPair } from '../helpers/adversary.ts'
 import {
   type Case,
   type Check,
@@ -52,13 +53,16 @@ t.test('without a meddler the events of both ends are those of a good day', asyn
 })
 
 t.test('however the bytes are chunked, the same arrives', async t => {
-  const chunkings: Record<string, () => Meddler> = { dribble: () => dribble, gather }
+  const chunkings: Record<string, LinkOptions> = {
+    'a byte a chunk': { chunk: 1 },
+    'a turn a chunk': { chunk: 'turn' }
+  }
   const cases = suites.flatMap(suite =>
     Object.entries({ ...MODES, RSA }).flatMap(([mode, options]) =>
       Object.entries(chunkings).map(([name, chunking]) => ({
         name: `${mode}, ${suite}, ${name}`,
         options: withSuite(suite, options),
-        joined: () => meddledPair(chunking(), chunking()),
+        joined: () => meddledPair(chunking, chunking),
         check: function* ({ initiator, responder }: Conversation) {
           if (initiator.outcome.kind !== 'clean') yield `initiator: ${initiator.outcome.reason}`
           if (responder.outcome.kind !== 'clean') yield `responder: ${responder.outcome.reason}`
@@ -116,7 +120,7 @@ t.test('a cut inside a record, a reset and a changed byte say what they are', as
   const measured = await measure({})
   const edges = edgesOf(measured.there)
   const inside = (edges[3] as number) + 7
-  const cases: [Meddler, { kind: string; code: string }, RegExp][] = [
+  const cases: [Fault, { kind: string; code: string }, RegExp][] = [
     [cut(inside, 'end'), { kind: 'truncated', code: 'ERR_STALK_TRUNCATED' }, /end inside a record/],
     [
       cut(inside, 'reset'),
@@ -126,12 +130,12 @@ t.test('a cut inside a record, a reset and a changed byte say what they are', as
     [flip(inside), { kind: 'protocol', code: 'ERR_STALK_BAD_RECORD' }, /^a record does not open$/],
     // The length's first byte: 2²² times as long.
     [
-      flipBit((edges[3] as number) + 1, 6),
+      flip((edges[3] as number) + 1, 6),
       { kind: 'protocol', code: 'ERR_STALK_OVERFLOW' },
       /the limit here is 65552/
     ],
     [
-      flipBit(edges[3] as number, 0),
+      flip(edges[3] as number, 0),
       { kind: 'protocol', code: 'ERR_STALK_UNEXPECTED' },
       /a record of type 0xe5 came/
     ]
@@ -146,34 +150,12 @@ t.test('a cut inside a record, a reset and a changed byte say what they are', as
   }
 })
 
-const flipBit =
-  (offset: number, bit: number): Meddler =>
-  (bytes, at, wire) => {
-    const changed = Buffer.from(bytes)
-    const index = offset - at
-    if (index >= 0 && index < bytes.length) changed.writeUInt8(changed.readUInt8(index) ^ (1 << bit), index)
-    wire.pass(changed)
-  }
-
 // --- records ---------------------------------------------------------------------------------------------
 
-const tricks: Record<string, (at: number, other: Buffer[]) => Meddler> = {
-  'left out': at => records((record, index, wire) => index !== at && wire.pass(record)),
-  doubled: at =>
-    records((record, index, wire) => {
-      wire.pass(record)
-      if (index === at) wire.pass(record)
-    }),
-  'behind the next': at => {
-    let held: Buffer | null = null
-    return records((record, index, wire) => {
-      if (index === at) held = record
-      else if (held) {
-        wire.pass(Buffer.concat([record, held]))
-        held = null
-      } else wire.pass(record)
-    })
-  },
+const tricks: Record<string, (at: number, other: Buffer[]) => Fault> = {
+  'left out': record => drop({ record }),
+  doubled: record => repeat({ record }),
+  'behind the next': record => swap({ record }),
   'said once more at the very end': at => {
     let held: Buffer = Buffer.alloc(0)
     return records((record, index, wire) => {

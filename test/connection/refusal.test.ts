@@ -4,7 +4,8 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import t from 'tap'
 import { type ErrorCode, Identity, type OutcomeKind, type StalkOptions, stalk } from '../../lib/index.ts'
-import { collect, ed25519, two, wire } from '../helpers/wire.ts'
+import { meddledPair } from '../helpers/adversary.ts'
+import { bob, collect, two } from '../helpers/pair.ts'
 
 const other = await Identity.generate({ type: 'ed25519' })
 
@@ -122,13 +123,13 @@ for (const [name, { expect, ...options }] of Object.entries(cases)) {
 }
 
 t.test('two initiators are told that they have the same role; two responders wait in vain', async t => {
-  const [a, b] = wire()
+  const [a, b] = meddledPair()
   const options = { identity: null, peer: 'anyone', handshakeTimeout: 100 } as const
   const ends = [a, b].map(duplex => stalk(duplex, { ...options, role: 'initiator' }))
   for (const end of ends) end.on('error', () => {})
   await Promise.all(ends.map(end => end.outcome))
   t.match(ends[0]?.errored, { code: 'ERR_STALK_SAME_ROLE', message: /both ends are initiators/ })
-  const [c, d] = wire()
+  const [c, d] = meddledPair()
   const silent = [c, d].map(duplex => stalk(duplex, { ...options, role: 'responder' }))
   for (const end of silent) end.on('error', () => {})
   await Promise.all(silent.map(end => end.outcome))
@@ -137,8 +138,8 @@ t.test('two initiators are told that they have the same role; two responders wai
 
 t.test('the same identity at both ends is legal where it is meant', async t => {
   const { initiator, responder } = two({
-    initiator: { identity: ed25519.responder },
-    responder: { authorize: peer => peer?.equals(ed25519.responder) === true }
+    initiator: { identity: bob },
+    responder: { authorize: peer => peer?.equals(bob) === true }
   })
   await initiator.ready
   initiator.end()

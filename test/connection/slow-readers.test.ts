@@ -6,7 +6,8 @@ import { Transform, Writable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import t from 'tap'
 import { type Connection, type StalkError, stalk } from '../../lib/index.ts'
-import { cut, type Meddler, meddledPair } from '../helpers/adversary.ts'
+import { cut, type Fault } from '../../lib/testing/index.ts'
+import { meddledPair } from '../helpers/adversary.ts'
 import { alice, bob, type Ends, open, tcpPair, turns, until, within } from '../helpers/pair.ts'
 
 const COUNT = 1_000
@@ -246,11 +247,11 @@ t.test(
   'a wire that is cut anywhere takes nothing from a slow reader that its record had brought',
   async t => {
     const sizes: number[] = []
-    const measuring: Meddler = (bytes, at, wire) => {
+    const measuring: Fault = (bytes, at, wire) => {
       sizes.push(at + bytes.length)
       wire.pass(bytes)
     }
-    const say = async (meddler: Meddler): Promise<{ got: unknown[]; connection: Connection }> => {
+    const say = async (meddler: Fault): Promise<{ got: unknown[]; connection: Connection }> => {
       const [calling, called] = meddledPair(meddler)
       const initiator = stalk(calling, { role: 'initiator', identity: alice, peer: bob })
       const responder = stalk(called, { role: 'responder', identity: bob, peer: alice })

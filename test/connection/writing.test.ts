@@ -5,7 +5,8 @@ import { once } from 'node:events'
 import type { Duplex } from 'node:stream'
 import t from 'tap'
 import type { Connection, StalkError } from '../../lib/index.ts'
-import { type Meddler, meddledPair, records } from '../helpers/adversary.ts'
+import { type Fault, records } from '../../lib/testing/index.ts'
+import { meddledPair } from '../helpers/adversary.ts'
 import { run } from '../helpers/child.ts'
 import { bothClosed, collect, ends, open, tcpPair, turns, until, within } from '../helpers/pair.ts'
 
@@ -14,7 +15,7 @@ const APPLICATION = 0xe4
 /** A pair, and the lengths of the application's records that the first end writes. */
 function counted(): { joined: [Duplex, Duplex]; lengths: number[] } {
   const lengths: number[] = []
-  const count: Meddler = records((record, _index, wire) => {
+  const count: Fault = records((record, _index, wire) => {
     if (record[0] === APPLICATION) lengths.push(record.length)
     wire.pass(record)
   })

@@ -10,7 +10,8 @@ import {
   SUITES,
   type SuiteName
 } from '../../lib/index.ts'
-import { honest, type Meddler, meddledPair, recording } from './adversary.ts'
+import type { Fault } from '../../lib/testing/index.ts'
+import { honest, meddledPair, recording } from './adversary.ts'
 import { type EndsOptions, ends, within } from './pair.ts'
 
 export const suites = Object.keys(SUITES) as SuiteName[]
@@ -189,7 +190,7 @@ export function everywhere(
   options: EndsOptions,
   { there, back }: Measured,
   stride: number,
-  meddle: (offset: number) => Meddler,
+  meddle: (offset: number) => Fault,
   check: (offset: number, direction: 'there' | 'back') => Check
 ): Case[] {
   const at = (direction: 'there' | 'back', recorded: Buffer[]): Case[] =>

@@ -9,6 +9,7 @@ import { join } from 'node:path'
 import * as stream from 'node:stream'
 import { Duplex } from 'node:stream'
 import { type Connection, Identity, type StalkOptions, stalk } from '../../lib/index.ts'
+import type { Fault } from '../../lib/testing/index.ts'
 import { meddledPair } from './adversary.ts'
 
 type Done = (error?: Error | null) => void
@@ -113,6 +114,17 @@ export async function open(options: EndsOptions = {}, joined: Pair = meddledPair
   await within(Promise.all([both.initiator.ready, both.responder.ready]), 'the handshake')
   return both
 }
+
+/** Both ends over a pair in memory; the responder's mind is its `authorize`, and no pin. */
+export const two = ({ there, ...options }: EndsOptions & { there?: Fault } = {}): Ends =>
+  ends(meddledPair(there), {
+    ...options,
+    responder: {
+      peer: 'anyone',
+      authorize: peer => peer?.equals(alice) === true,
+      ...options.responder
+    }
+  })
 
 /** All messages from now on. */
 export function collect(connection: Connection): unknown[] {

@@ -42,7 +42,7 @@ t.test('the tarball holds what is built and documented, and nothing else', async
   const paths = files.map(({ path }) => path)
   const beside = paths.filter(path => !/^dist\/.*\.(js|d\.ts)$/.test(path))
   t.same(beside.sort(), ['CHANGELOG.md', 'LICENSE', 'README.md', 'lib/PROTOCOL.md', 'package.json'])
-  for (const path of ['dist/index.js', 'dist/index.d.ts', 'dist/cli/main.js'])
+  for (const path of ['dist/index.js', 'dist/index.d.ts', 'dist/cli/main.js', 'dist/testing/index.js'])
     t.ok(paths.includes(path), path)
 })
 
@@ -73,6 +73,33 @@ t.test('the ten lines run by require', requiring, async t => {
   for (const expected of asked) t.match(stdout, expected)
 })
 
+const pairing = `
+  const { initiator, responder } = await connectedPair()
+  responder.on('data', message => console.log(message))
+  initiator.end('over the pair')
+  console.log((await initiator.outcome).kind, pair().ends.length)
+`
+
+t.test('the testing kit runs by import, and finds the classes of the main entry', needs, async t => {
+  const program = `
+import { Connection } from 'stalk'
+import { connectedPair, pair } from 'stalk/testing'
+${pairing}
+console.log(initiator instanceof Connection)`
+  const { status, stdout, stderr } = run(project, 'kit.mjs', program)
+  t.same([stderr, status], ['', 0])
+  t.equal(stdout, 'over the pair\nclean 2\ntrue\n')
+})
+
+t.test('the testing kit runs by require', requiring, async t => {
+  const program = `const { connectedPair, pair } = require('stalk/testing')
+async function main() {${pairing}}
+main()`
+  const { status, stdout } = run(project, 'kit.cjs', program)
+  t.equal(status, 0)
+  t.equal(stdout, 'over the pair\nclean 2\n')
+})
+
 t.test('the command is installed and says what it can do', needs, async t => {
   const { status, stdout } = execute([join(project, 'node_modules/.bin/stalk'), '--help'], project)
   t.equal(status, 0)
@@ -84,6 +111,7 @@ import { once } from 'node:events'
 import net from 'node:net'
 import { PassThrough } from 'node:stream'
 import stalk, { type Connection, connect, decoder, encoder, Identity, type Outcome, StalkError } from 'stalk'
+import { connectedPair, cut, type Direction, type Fault, pair } from 'stalk/testing'
 
 interface Reply { readonly sum: number }
 
@@ -96,6 +124,11 @@ conn.on('error', error => console.log(error instanceof StalkError && error.code,
 encoder().pipe(decoder()).pipe(new PassThrough({ objectMode: true }))
 stalk(net.connect(1), { identity, peer: identity }).pipe(new PassThrough({ objectMode: true }))
 await once(conn, 'close')
+const fault: Fault = (bytes, _at, wire) => wire.pass(bytes)
+const two = await connectedPair<{ add: number[] }, Reply>({ there: { faults: [fault, cut(9, 'reset')], chunk: 1 } })
+two.initiator.on('data', ({ sum }) => console.log(sum.toFixed()))
+const back: Direction = two.back
+stalk(pair({ back: fault }).ends[0], { role: 'initiator', peer: 'anyone' }).end(back.written)
 `
 
 const options = {

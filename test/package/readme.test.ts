@@ -9,6 +9,7 @@ import t from 'tap'
 import { ALERT } from '../../lib/errors.ts'
 import * as publicNames from '../../lib/index.ts'
 import { OPTION_NAMES } from '../../lib/options.ts'
+import * as testingNames from '../../lib/testing/index.ts'
 import {
   blocks,
   execute,
@@ -44,6 +45,7 @@ const prints: Record<string, RegExp[]> = {
     /^connection:closed \{\n {2}id: '\w{8}',\n {2}role: 'initiator',\n {2}kind: 'clean',[^}]* sent: 1,/m
   ],
   'appendFileSync(': [/^ERR_STALK_CONNECT$/m],
+  connectedPair: [/^ERR_STALK_RESET\nreset true$/m],
   shutDown: [/^all have ended$/m]
 }
 
@@ -112,7 +114,7 @@ t.test(
         if (!INNER.has(name) && !name.startsWith('_')) t.ok(said(name), name)
       }
     }
-    for (const name of Object.keys(publicNames)) t.ok(said(name), name)
+    for (const name of Object.keys({ ...publicNames, ...testingNames })) t.ok(said(name), name)
   }
 )
 
