@@ -70,6 +70,7 @@ export abstract class MessageStream<In> extends Duplex {
   // biome-ignore lint/suspicious/noExplicitAny: as node declares it
   override read(size?: number): any // the second forms let it stand where node's types ask for a stream of bytes
   override read(size?: number): unknown {
+    if (this.destroyed) return null // node would give what is still held, which nobody counts any more
     const message = super.read(size)
     this.#failure.onRead()
     return message

@@ -204,6 +204,7 @@ export class Pipeline {
   destroy(): void {
     this.#stopped = true
     this.#transport.unpipe(this.#deframer)
+    this.#unwatch()
     for (const stage of [this.#deframer, this.#gateIn, this.#gateOut, this.#sealer]) stage.destroy()
     this.#sink.destroy()
   }
@@ -249,18 +250,28 @@ export class Pipeline {
   }
 
   #watch(): void {
-    this.#transport.on('end', () => this.#deframer.end())
-    this.#transport.on('error', (cause: Error) => {
-      this.#fault ??= transportFailure(cause)
-      this.#deframer.end()
-      this.#gone()
-    })
-    this.#transport.on('close', () => {
-      this.#deframer.end()
-      this.#gone()
-      // The opener may be holding, and will not see the end before a verdict that nobody waits for any more.
-      if (!this.#agreed) this.#finish()
-    })
+    this.#transport.on('end', this.#onEnd).on('error', this.#onError).on('close', this.#onClose)
+  }
+
+  #unwatch(): void {
+    const { closed } = this.#transport
+    this.#transport.off('end', this.#onEnd).off('error', this.#onError).off('close', this.#onClose)
+    if (!closed) this.#transport.on('error', () => {}) // nobody's any more, and no reason to end the process
+  }
+
+  readonly #onEnd = (): void => void this.#deframer.end()
+
+  readonly #onError = (cause: Error): void => {
+    this.#fault ??= transportFailure(cause)
+    this.#deframer.end()
+    this.#gone()
+  }
+
+  readonly #onClose = (): void => {
+    this.#deframer.end()
+    this.#gone()
+    // The opener may be holding, and will not see the end before a verdict that nobody waits for any more.
+    if (!this.#agreed) this.#finish()
   }
 
   /** The longest body of a record in clear, of which there are none after the handshake. */
@@ -331,10 +342,11 @@ export class Pipeline {
   }
 
   #onSealed(inner: Inner, used: Used): void {
-    if (inner.type === KIND.keyUpdate && inner.body[0] === 0) this.#keyUpdates?.answered()
+    const changesKey = inner.type === KIND.keyUpdate
+    if (changesKey && inner.body[0] === 0) this.#keyUpdates?.answered()
     this.#events.sealed(inner)
-    const last = inner.type === KIND.keyUpdate // under its key: whatever that has done, a new one stands behind it
-    if (!last && this.#keyUpdates?.isDue(used)) this.#events.keyDue()
+    // A key update is the last under its key: whatever that has done, a new one stands behind it.
+    if (!changesKey && this.#keyUpdates?.isDue(used)) this.#events.keyDue()
   }
 
   #onWritten(bytes: number, waiting: number): void {

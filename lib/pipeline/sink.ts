@@ -20,12 +20,13 @@ export class Sink extends Writable {
   #blocked: (() => void) | null = null
   /** Whether the transport did not take something: then nothing behind it is ever flushed. */
   #dropped = false
+  readonly #onDrain = (): void => this.#unblock()
 
   constructor(transport: Duplex, progress: Progress = () => {}) {
     super({ objectMode: true, highWaterMark: 1 })
     this.#transport = transport
     this.#progress = progress
-    transport.on('drain', () => this.#unblock())
+    transport.on('drain', this.#onDrain)
   }
 
   override _write(item: Buffer | Marker, _encoding: BufferEncoding, done: () => void): void {
@@ -48,6 +49,11 @@ export class Sink extends Writable {
     })
     if (more || this.#transport.writableLength < MAX_UNWRITTEN_BYTES) done()
     else this.#blocked = done
+  }
+
+  override _destroy(error: Error | null, done: (error: Error | null) => void): void {
+    this.#transport.off('drain', this.#onDrain)
+    done(error)
   }
 
   #unblock(): void {

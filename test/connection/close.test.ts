@@ -493,3 +493,35 @@ t.test(
     }
   }
 )
+
+t.test('what was not read when a connection is destroyed is given to nobody, and not counted', async t => {
+  const { initiator, responder } = await open()
+  for (let n = 0; n < 10; n++) initiator.write(n)
+  await until(() => responder.readableLength > 0, 'the messages')
+  t.equal(responder.read(), 0)
+  responder.destroy()
+  t.equal(responder.read(), null)
+  const late = collect(responder)
+  t.match(await within(responder.outcome, 'the end'), { kind: 'aborted', received: 1 })
+  t.same(late, [])
+  await within(initiator.outcome, "the peer's end")
+})
+
+t.test('a transport that was let go has no listener of ours', async t => {
+  const ways: Record<string, (both: Ends) => void> = {
+    goodbyes: both => both.initiator.end(),
+    destroy: both => both.initiator.destroy(),
+    'a transport that is destroyed': both => both.initiator.socket.destroy()
+  }
+  for (const [name, way] of Object.entries(ways)) {
+    const joined = meddledPair()
+    const listeners = (): number[] =>
+      joined.map(end => end.eventNames().reduce((sum, event) => sum + end.listenerCount(event), 0))
+    const before = listeners()
+    const both = await open({}, joined)
+    for (const end of [both.initiator, both.responder]) end.resume()
+    way(both)
+    await bothClosed(both)
+    t.same(listeners(), before, name)
+  }
+})
