@@ -6,9 +6,10 @@ import t from 'tap'
 import { KIND } from '../../lib/constants.ts'
 import { ALERT } from '../../lib/errors.ts'
 import type { Connection, StalkError } from '../../lib/index.ts'
+import { cut, type Fault } from '../../lib/testing/index.ts'
 import { closeRecord, finalPong, pongRecord } from '../../lib/wire/control.ts'
 import { MessageDecoder } from '../../lib/wire/message.ts'
-import { cut, meddledPair } from '../helpers/adversary.ts'
+import { honest, meddledPair } from '../helpers/adversary.ts'
 import { bothClosed, collect, ends, open, pair, tcpPair, turns, until, within } from '../helpers/pair.ts'
 import { against, answer, inner, messages } from '../helpers/rogue.ts'
 
@@ -204,13 +205,13 @@ t.test('a cut: whoever waits gets what ended it', async t => {
     ['end', 'ERR_STALK_TRUNCATED'],
     ['reset', 'ERR_STALK_RESET']
   ] as const) {
-    let from = Number.POSITIVE_INFINITY
+    let fault: Fault = honest
     const both = await open(
       {},
-      meddledPair((bytes, at, wire) => cut(from, how)(bytes, at, wire))
+      meddledPair((bytes, at, wire) => fault(bytes, at, wire))
     )
     both.responder.resume()
-    from = 0
+    fault = cut(0, how)
     both.initiator.resume().write('lost')
     const error = await within(
       both.initiator.flush(acked).then(

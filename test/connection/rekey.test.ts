@@ -6,7 +6,8 @@ import t, { type Test } from 'tap'
 import { KIND } from '../../lib/constants.ts'
 import { SUITES, type Suite, type SuiteName, type TrafficKeys } from '../../lib/crypto/suites.ts'
 import type { Connection, StalkOptions } from '../../lib/index.ts'
-import { honest, meddledPair, records } from '../helpers/adversary.ts'
+import { records } from '../../lib/testing/index.ts'
+import { honest, meddledPair } from '../helpers/adversary.ts'
 import {
   bothClosed,
   collect,

@@ -7,7 +7,8 @@ import t from 'tap'
 import { KIND } from '../../lib/constants.ts'
 import { ALERT } from '../../lib/errors.ts'
 import type { Connection } from '../../lib/index.ts'
-import { type Meddler, meddledPair } from '../helpers/adversary.ts'
+import type { Fault } from '../../lib/testing/index.ts'
+import { meddledPair } from '../helpers/adversary.ts'
 import { run } from '../helpers/child.ts'
 import {
   bothClosed,
@@ -27,7 +28,7 @@ const sleep = (ms: number): Promise<void> => new Promise(resolve => setTimeout(r
 /** A pair over which nothing passes any more, either way, as soon as it is told. */
 function hanging(): { joined: [Duplex, Duplex]; hang(): void } {
   let hung = false
-  const meddler: Meddler = (bytes, _at, wire) => {
+  const meddler: Fault = (bytes, _at, wire) => {
     if (!hung) wire.pass(bytes)
   }
   return {
