@@ -133,11 +133,13 @@ export async function connect<In, Out>(
   const giveUp = (): void => void connection.destroy(givenUp(signal as AbortSignal))
   connection.on('error', reported)
   signal?.addEventListener('abort', giveUp, { once: true })
+  if (signal?.aborted) giveUp() // between the dialing and here, when nobody listened
   try {
     await connection.ready
   } finally {
     signal?.removeEventListener('abort', giveUp)
   }
+  if (signal?.aborted && connection.destroyed) throw givenUp(signal) // between `ready` and here
   connection.off('error', reported)
   return connection
 }
