@@ -350,7 +350,13 @@ export class Connection<In = unknown, Out = unknown> extends SendingStream<In, O
   /** Says goodbye, reads on without keeping anything, and waits until it is over. */
   override async [Symbol.asyncDispose](): Promise<void> {
     if (!this.writableEnded && !this.destroyed) this.end()
+    // Where somebody listens for `readable`, a loop that was left open say, resume() brings nothing.
+    const drop = (): void => {
+      while (this.read() !== null);
+    }
+    if (this.listenerCount('readable') > 0) this.on('readable', drop)
     this.resume()
+    drop()
     await this.outcome
   }
 
