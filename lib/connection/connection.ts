@@ -350,7 +350,8 @@ export class Connection<In = unknown, Out = unknown> extends SendingStream<In, O
   /** Says goodbye, reads on without keeping anything, and waits until it is over. */
   override async [Symbol.asyncDispose](): Promise<void> {
     if (!this.writableEnded && !this.destroyed) this.end()
-    // Where somebody listens for `readable`, a loop that was left open say, resume() brings nothing.
+    this.unpipe() // into a stream that is stuck, nothing would flow
+    // Nor does resume() bring anything where somebody listens for `readable`, a loop that was left open say.
     const drop = (): void => {
       while (this.read() !== null);
     }
