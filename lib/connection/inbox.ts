@@ -5,7 +5,9 @@ import { INBOX_BYTES } from '../constants.ts'
 import type { Arrived } from '../wire/message.ts'
 
 export class Inbox {
-  #batches: Arrived[] = []
+  #batches: (Arrived | undefined)[] = []
+  /** The first one that is not empty. */
+  #first = 0
   #at = 0
   #bytes = 0
   #waiting = 0
@@ -40,17 +42,26 @@ export class Inbox {
 
   /** Gives messages away while `take` wants more; whether it took all and still wants more. */
   empty(take: (message: unknown) => boolean): boolean {
-    for (let batch = this.#batches[0]; batch; batch = this.#batches[0]) {
+    for (let batch = this.#batches[this.#first]; batch; batch = this.#batches[this.#first]) {
       while (this.#at < batch.messages.length) {
         const message = batch.messages[this.#at]
         this.#at += 1
         this.#waiting -= 1
         if (!take(message)) return false
       }
-      this.#batches.shift()
       this.#at = 0
       this.#bytes -= batch.bytes
+      this.#next()
     }
     return true
+  }
+
+  // Taking the first of many off an array moves all others: a peer of many small records would pay little for that.
+  #next(): void {
+    this.#batches[this.#first] = undefined
+    this.#first += 1
+    if (2 * this.#first < this.#batches.length) return
+    this.#batches = this.#batches.slice(this.#first)
+    this.#first = 0
   }
 }
