@@ -40,11 +40,19 @@ export class Controls {
   readonly #uninvited = new Allowance(OWN_UNINVITED, MS_FOR_ONE_OWN_UNINVITED)
   readonly #pings: Pings
   readonly #newKeys: Question
+  /** Questions that were handed over and are not sealed yet: messages in front of them make no room for these. */
+  #unsealed = 0
 
   constructor(outlet: ControlsOutlet) {
     this.#outlet = outlet
-    this.#pings = new Pings(value => outlet.send(pingRecord(value)), this.#uninvited)
-    this.#newKeys = new Question(() => outlet.updateKeys(), this.#uninvited)
+    this.#pings = new Pings(value => {
+      this.#unsealed += 1
+      outlet.send(pingRecord(value))
+    }, this.#uninvited)
+    this.#newKeys = new Question(() => {
+      this.#unsealed += 1
+      outlet.updateKeys()
+    }, this.#uninvited)
   }
 
   /** How long the peer took for its last pong, in ms; null if there was none. */
@@ -87,10 +95,11 @@ export class Controls {
   }
 
   /** A content of ours was sealed. */
-  sealed({ type, messages = 0 }: Inner): void {
-    if (messages > 0) this.#uninvited.refill()
+  sealed({ type, body, messages = 0 }: Inner): void {
+    if (messages > 0) this.#uninvited.refill(this.#unsealed)
     if (type === KIND.pong) this.#pings.answered()
     if (type === KIND.ticket) this.#uninvited.take()
+    if (type === KIND.ping || (type === KIND.keyUpdate && body[0] === 1)) this.#unsealed -= 1
   }
 
   /** What the peer says. Throws what an alert stands for, and ERR_STALK_DECODE and ERR_STALK_UNEXPECTED. */

@@ -31,8 +31,9 @@ export class Allowance {
     return this.#left >= 1 ? 0 : this.#since + this.#msForOne - this.#now()
   }
 
-  refill(): void {
-    this.#left = this.#most
+  /** As at the beginning, but for those of which `used` are used already. */
+  refill(used = 0): void {
+    this.#left = this.#most - used
   }
 
   #gain(): void {
