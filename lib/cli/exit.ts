@@ -25,8 +25,8 @@ export const EXIT_MEANING: readonly (readonly [code: string, meaning: string])[]
   ['3', 'cannot connect, or cannot listen'],
   ['4', 'the peer is not who it should be, or does not accept us'],
   ['5', 'cut: the connection ended without a goodbye, or somebody was silent for too long'],
-  ['6', 'bad input: a line that is no message'],
-  ['7', 'a key file is missing, unfit, or there already'],
+  ['6', "bad input: a line that is no message, a capture that can't be read"],
+  ['7', 'a key file or key log is missing, unfit, or there already'],
   ['8', 'the other end speaks no stalk, or the two do not fit together'],
   ['130, 143', 'ended by SIGINT or SIGTERM, before the end']
 ]

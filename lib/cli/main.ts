@@ -7,13 +7,14 @@ import { helpOf, overview, readArgs, type Synopsis, usage, usageLines } from './
 import type { Command } from './command.ts'
 import { connectCommand } from './commands/connect.ts'
 import { fingerprint } from './commands/fingerprint.ts'
+import { inspectCommand } from './commands/inspect.ts'
 import { keygen } from './commands/keygen.ts'
 import { listen } from './commands/listen.ts'
 import { CommandError, EXIT, exitOf, ReaderGone, Reported } from './exit.ts'
 import { explain } from './explain.ts'
 import { Shell } from './shell.ts'
 
-const COMMANDS: readonly Command[] = [keygen, fingerprint, listen, connectCommand]
+const COMMANDS: readonly Command[] = [keygen, fingerprint, listen, connectCommand, inspectCommand]
 
 const ABOUT = 'stalk: encrypted and authenticated messages between two programs'
 

@@ -70,28 +70,30 @@ function* merged(turn: Queue, other: Queue): Generator<CaptureEntry> {
   }
 }
 
-/** A direction, with its next entry to look at. */
+/** A direction, with its next entry to look at; behind a goodbye, with all that follows. */
 class Queue {
   readonly #side: Side
-  #first: CaptureEntry | null
+  readonly #ahead: CaptureEntry[] = []
   #messages = 0
-  #pings: string[] = []
+  readonly #pings: string[] = []
   #requests = 0
   #answers = 0
   #closed = false
+  /** Whether a final pong follows our goodbye: then the other end's came later. */
+  #closesFirst = false
 
   constructor(side: Side) {
     this.#side = side
-    this.#first = side.next()
+    this.#look()
   }
 
   get first(): CaptureEntry | null {
-    return this.#first
+    return this.#ahead[0] ?? null
   }
 
   take(): CaptureEntry | null {
-    const entry = this.#first
-    this.#first = this.#side.next()
+    const entry = this.#ahead.shift() ?? null
+    if (this.#ahead.length === 0) this.#look()
     if (entry?.name === 'messages') this.#messages += entry.messages.length
     if (entry?.name === 'ping') this.#pings.push(entry.value)
     if (entry?.name === 'keyUpdate' && entry.asks) this.#requests += 1
@@ -100,14 +102,23 @@ class Queue {
     return entry
   }
 
+  #look(): void {
+    for (let entry = this.#side.next(); entry; entry = this.#side.next()) {
+      this.#ahead.push(entry)
+      if (entry.name === 'finalPong') this.#closesFirst = true
+      if (this.#ahead[0]?.name !== 'close') return
+    }
+  }
+
   /** Whether nothing is missing that our next entry answers. */
   mayGo(other: Queue): boolean {
-    const entry = this.#first
+    const entry = this.first
     if (!entry) return false
     if ('received' in entry && entry.received > other.#messages) return false
     if (entry.name === 'pong') return other.#pings.includes(entry.value)
     if (entry.name === 'keyUpdate' && !entry.asks) return other.#requests > this.#answers
+    if (entry.name === 'close') return this.#closesFirst || other.#closed
     if (entry.name === 'finalPong') return other.#closed
-    return entry.name !== 'problem' || other.#first === null
+    return entry.name !== 'problem' || other.first === null
   }
 }

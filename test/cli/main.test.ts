@@ -40,7 +40,7 @@ t.test('help and version are on stdout, with exit code 0', async t => {
     const { exit, stdout, stderr } = await run(args)
     t.equal(await exit, 0)
     t.equal(stderr, '')
-    for (const name of ['keygen', 'fingerprint', 'listen', 'connect'])
+    for (const name of ['keygen', 'fingerprint', 'listen', 'connect', 'inspect'])
       t.match(stdout, new RegExp(`^  ${name} `, 'm'))
     for (const [code] of EXIT_MEANING) t.match(stdout, new RegExp(`^  ${code} `, 'm'))
   }

@@ -200,6 +200,20 @@ t.test('under another app nothing matches that depends on it', async t => {
   }
 })
 
+t.test('who said goodbye first does so here too', async t => {
+  const order = async (first: 'initiator' | 'responder', pong: string): Promise<void> => {
+    const { capture } = await captured(async both => {
+      for (const side of [both.initiator, both.responder]) side.resume()
+      await within(Promise.all([both.initiator.ready, both.responder.ready]), 'the handshake')
+      both[first].end()
+    })
+    const from = first === 'initiator' ? ['> close', '< close', pong] : ['< close', '> close', pong]
+    t.same(told(inspected(capture)).slice(-3), from)
+  }
+  await order('initiator', '> finalPong')
+  await order('responder', '< finalPong')
+})
+
 // --- ends ------------------------------------------------------------------------------------------------
 
 t.test('alerts, in clear and sealed, are an end', async t => {

@@ -6,6 +6,7 @@ import { addressOf, cannotConnect, textOf } from '../address.ts'
 import { type Args, usage } from '../args.ts'
 import type { Command } from '../command.ts'
 import { CommandError, EXIT, Interrupted, ReaderGone } from '../exit.ts'
+import { KEY_LOG, keyLogOf } from '../key-log.ts'
 import { defaultIdentity, described, expected, namedIdentity, WHO_WE_ARE } from '../keys.ts'
 import { writeLine } from '../ndjson.ts'
 import type { Output } from '../output.ts'
@@ -41,6 +42,7 @@ export const connectCommand: Command = {
     { name: 'path', value: 'SOCKET', text: 'a Unix socket instead of a host and a port' },
     ...WHO_WE_ARE,
     ...PROTOCOL,
+    KEY_LOG,
     { name: 'wait', value: 'SECONDS', text: 'how long the peer may be silent after our goodbye; default: 60' }
   ],
   run: talk
@@ -108,6 +110,7 @@ class Conversation {
       this.#connection = await connect({
         ...address,
         ...protocolOf(this.#args),
+        ...keyLogOf(this.#args, this.#shell),
         ...(wait !== undefined && { closeTimeout: wait * 1_000 }),
         peer,
         identity,

@@ -9,6 +9,7 @@ import type { Args } from '../args.ts'
 import type { Command } from '../command.ts'
 import { ReaderGone, type SIGNAL_EXIT } from '../exit.ts'
 import { explain } from '../explain.ts'
+import { KEY_LOG, keyLogOf } from '../key-log.ts'
 import { described, expected, namedIdentity, requireDefault, WHO_WE_ARE } from '../keys.ts'
 import { PROTOCOL, protocolOf } from '../protocol.ts'
 import { room } from '../room.ts'
@@ -37,7 +38,8 @@ export const listen: Command = {
     { name: 'require-identity', text: 'whoever connects must show a key' },
     { name: 'once', text: 'take one connection, and end with it: the exit code is how it ended' },
     { name: 'echo', text: 'send every message back' },
-    ...PROTOCOL
+    ...PROTOCOL,
+    KEY_LOG
   ],
   run: receiveAll
 }
@@ -49,6 +51,7 @@ async function receiveAll(args: Args, shell: Shell): Promise<void> {
   const listening = listener({
     ...address,
     ...protocolOf(args),
+    ...keyLogOf(args, shell),
     identity,
     peer: peers.length > 0 ? peers : 'anyone',
     requireIdentity: args.has('require-identity')
