@@ -2,6 +2,7 @@
 // deep and however hidden one looks.
 
 import { generateKeyPairSync, randomBytes } from 'node:crypto'
+import { subscribe } from 'node:diagnostics_channel'
 import { once } from 'node:events'
 import { inspect } from 'node:util'
 import t, { type Test } from 'tap'
@@ -56,6 +57,9 @@ const privateBytes = (identity: Identity): Buffer[] => {
 t.test('no secret of a connection is seen in anything, at any time', async t => {
   const lines: string[] = []
   const log = { keyLog: (line: string) => void lines.push(line), allowKeyLog: true }
+  const published: unknown[] = []
+  for (const name of ['connection:open', 'connection:secure', 'rekey', 'connection:closed'])
+    subscribe(`stalk:${name}`, message => void published.push(message))
   const both = ends(await tcpPair(), { initiator: log })
   const { initiator, responder } = both
   const early = looks(both)
@@ -76,6 +80,8 @@ t.test('no secret of a connection is seen in anything, at any time', async t => 
   for (const text of open) showsNone(t, 'when it is open', text, secrets)
   showsNone(t, 'with new keys', late, secrets)
   showsNone(t, 'at the end', looks(both), secrets)
+  t.ok(published.length >= 8)
+  showsNone(t, 'in what was published', looks(published), secrets)
 })
 
 t.test('the search finds what it looks for', async t => {
