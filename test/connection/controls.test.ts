@@ -27,7 +27,8 @@ function controls(sealing = true): Told {
       send,
       updateKeys: () => send(keyUpdateRecord(true)),
       received: () => made.received,
-      sent: () => made.messages
+      ticket: () => {},
+    sent: () => made.messages
     }),
     sent,
     received: 0,
