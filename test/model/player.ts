@@ -44,7 +44,7 @@ export class Player {
   readonly promised: Promised[] = []
   readonly complaints: string[] = []
   peer: Player = this
-  /** Whether it has destroyed its connection, and so is told of no error that came before. */
+  /** Whether it has destroyed its connection: of an error that came before, only the outcome tells it. */
   destroyer = false
   /** Whether what it reads from now on is kept by nobody. */
   careless = false
