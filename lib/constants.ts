@@ -158,5 +158,25 @@ export const MAX_SESSIONS_OF_A_PLACE = 8
 export const MIN_RSA_BITS = 2_048
 export const MAX_RSA_BITS = 4_096
 
+/** What encrypts the key files that we write: rounds of PBKDF2 (PKCS#8) and of bcrypt (OpenSSH, as ssh-keygen). */
+export const PBKDF2_ROUNDS = 600_000
+export const BCRYPT_ROUNDS = 24
+
+/**
+ * The most that a key file may ask for: some seconds of PBKDF2 in the thread pool, or of bcrypt in slices of about
+ * 10 ms; and the memory of scrypt, in bytes, and its parallel parts.
+ */
+export const MAX_PBKDF2_ROUNDS = 10_000_000
+export const MAX_BCRYPT_ROUNDS = 512
+export const MAX_SCRYPT_BYTES = 256 * 1024 * 1024
+export const MAX_SCRYPT_PARTS = 16
+
+/** Salts in key files, in bytes. */
+export const MAX_SALT_BYTES = 128
+
+/** Passphrases, and comments of OpenSSH's key files, in bytes of UTF-8. */
+export const MAX_PASSPHRASE_BYTES = 1_024
+export const MAX_COMMENT_BYTES = 1_024
+
 /** The largest key file that is read, in bytes. */
 export const MAX_KEY_FILE_BYTES = 64 * 1024

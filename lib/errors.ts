@@ -61,6 +61,8 @@ export const ERRORS = {
   ERR_STALK_KEY_FILE_IO: row('caller', null),
   ERR_STALK_KEY_FILE_MISMATCH: row('caller', null),
   ERR_STALK_KEY_UNSUPPORTED: row('caller', null),
+  ERR_STALK_PASSPHRASE_REQUIRED: row('caller', null),
+  ERR_STALK_PASSPHRASE_WRONG: row('caller', null),
   // who may talk
   ERR_STALK_PEER_MISMATCH: row('trust', 'authFailed'),
   ERR_STALK_PEER_ANONYMOUS: row('trust', 'authFailed'),

@@ -18,8 +18,9 @@ interface Import {
 function importsOf(file: string): Import[] {
   const text = readFileSync(join(LIB, file), 'utf8')
   const found = text.matchAll(/^(?:import|export)\s+(type\s)?[^;'"]*?from\s+'([^']+)'/gm)
-  return [...found].map(([, type, specifier = '']) => ({
-    typeOnly: type !== undefined,
+  const later = text.matchAll(/()\bimport\('([^']+)'\)/g)
+  return [...found, ...later].map(([, type, specifier = '']) => ({
+    typeOnly: Boolean(type),
     from: specifier.startsWith('.') ? relative(LIB, resolve(LIB, dirname(file), specifier)) : specifier
   }))
 }
@@ -112,6 +113,7 @@ const ALLOWED: Record<string, string[]> = {
 /** Package → the only places that may import it. */
 const PACKAGES: Record<string, RegExp> = {
   'node-forge': /^identity\/pem\.ts$/,
+  'bcrypt-pbkdf': /^identity\/bcrypt\.ts$/,
   through2: /^stages\/paced\.ts$/,
   'readable-stream': /^stages\/paced\.ts$/,
   msgpackr: /^wire\/packer\.ts$/

@@ -3,9 +3,9 @@
 
 import { createHash } from 'node:crypto'
 import { inspect } from 'node:util'
-import { u32 } from '../bytes.ts'
 import { type RawPublicKey, RSA_EXPONENT } from '../crypto/public-key.ts'
 import { StalkError } from '../errors.ts'
+import { sshNumber, sshString } from './ssh-fields.ts'
 
 /** What every fingerprint begins with. */
 const PREFIX = 'SHA256:'
@@ -18,12 +18,10 @@ const PATTERN = /^SHA256:[A-Za-z0-9+/]{43}$/
  * (`ssh-ed25519`: the 32 bytes). In base64 it is the second word of an OpenSSH public key line.
  */
 export function sshBlob({ type, bytes }: RawPublicKey): Buffer {
-  if (type === 'ed25519') return Buffer.concat([string('ssh-ed25519'), string(bytes)])
+  if (type === 'ed25519') return Buffer.concat([sshString('ssh-ed25519'), sshString(bytes)])
   const exponent = Buffer.alloc(3)
   exponent.writeUIntBE(RSA_EXPONENT, 0, 3)
-  // An mpint is signed (RFC 4251, section 5): the modulus, whose top bit is set, takes a zero byte in front.
-  const modulus = Buffer.concat([Buffer.alloc(1), bytes])
-  return Buffer.concat([string('ssh-rsa'), string(exponent), string(modulus)])
+  return Buffer.concat([sshString('ssh-rsa'), sshNumber(exponent), sshNumber(bytes)])
 }
 
 /** The fingerprint of a public key: `SHA256:` and 43 characters of base64, as `ssh-keygen -l` prints it. */
@@ -56,9 +54,3 @@ export function parseFingerprint(text: string): Buffer {
 const digestIn = (text: string): Buffer => Buffer.from(text.slice(PREFIX.length), 'base64')
 
 const withoutPadding = (digest: Buffer): string => digest.toString('base64').replace('=', '')
-
-/** RFC 4251, section 5: a u32 length and that many bytes. */
-function string(content: string | Buffer): Buffer {
-  const bytes = typeof content === 'string' ? Buffer.from(content) : content
-  return Buffer.concat([u32(bytes.length), bytes])
-}

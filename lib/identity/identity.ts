@@ -1,17 +1,17 @@
 // Identities: a key pair of ours, or the public key of somebody. Knows how they are made, loaded, saved,
-// shown and compared; knows neither the text of key files (pem) nor the disk (files), nor whom to trust
-// (trust/).
+// shown and compared; knows neither the text of key files (key-text, key-write) nor the disk (files), nor whom
+// to trust (trust/).
 
-import { createPublicKey, generateKeyPair, type KeyObject } from 'node:crypto'
-import { join, resolve } from 'node:path'
-import { type InspectOptions, inspect, promisify } from 'node:util'
-import { fromRaw, type KeyType, type RawPublicKey, RSA_EXPONENT, toRaw } from '../crypto/public-key.ts'
+import { createPublicKey, type KeyObject } from 'node:crypto'
+import { join } from 'node:path'
+import { type InspectOptions, inspect } from 'node:util'
+import { wipe } from '../bytes.ts'
+import { fromRaw, type KeyType, type RawPublicKey, toRaw } from '../crypto/public-key.ts'
 import { type ErrorCode, StalkError } from '../errors.ts'
 import {
   createKeyFiles,
   defaultHome,
   isThere,
-  type KeyFile,
   PRIVATE_FILE_NAME,
   PRIVATE_MODE,
   PUBLIC_FILE_NAME,
@@ -20,25 +20,22 @@ import {
   requirePrivate
 } from './files.ts'
 import { fingerprintOf } from './fingerprint.ts'
-import { parsePem, toPrivatePem, toPublicPem } from './pem.ts'
-
-export interface GenerateOptions {
-  /** Default `rsa`. */
-  type?: KeyType
-  /** The size of an RSA modulus. Default 2048. Not for Ed25519. */
-  bits?: 2048 | 3072 | 4096
-}
-
-/** Two files that hold one identity. */
-export interface PairFiles {
-  publicFile: string
-  privateFile: string
-}
-
-export interface SaveFiles {
-  privateFile: string
-  publicFile?: string
-}
+import { generateKey } from './generate.ts'
+import { type KeyText, type OpenText, readKey, readOpenKey } from './key-text.ts'
+import { privateText, publicText, toPrivatePem, toPublicPem } from './key-write.ts'
+import {
+  type GenerateOptions,
+  invalid,
+  type LoadOptions,
+  type PairFiles,
+  requireLoadOptions,
+  requirePairFiles,
+  requirePath,
+  type SaveFiles,
+  saveOptions
+} from './options.ts'
+import { askFor, newPassphrase } from './passphrase.ts'
+import { writeSshLine } from './ssh-public.ts'
 
 /** What may be shown of an identity. */
 export interface IdentitySummary {
@@ -48,9 +45,6 @@ export interface IdentitySummary {
   /** Whether the private key is there. */
   readonly private: boolean
 }
-
-const RSA_SIZES: readonly unknown[] = [2048, 3072, 4096]
-const DEFAULT_RSA_SIZE = 2048
 
 /** Node's name of the method by which `util.inspect` and `console.log` show an object. */
 const custom: typeof inspect.custom = inspect.custom
@@ -63,13 +57,15 @@ export class Identity {
   readonly #pubkey: KeyObject
   readonly #privkey: KeyObject | null
   readonly #raw: RawPublicKey
+  readonly #comment: string
   #fingerprint: string | null = null
 
   /**
    * From a private KeyObject, whose public half is derived, or a public one. Throws
    * ERR_STALK_KEY_UNSUPPORTED.
    */
-  private constructor(key: KeyObject) {
+  private constructor(key: KeyObject, comment = '') {
+    this.#comment = comment
     this.#raw = toRaw(key)
     this.#privkey = key.type === 'private' ? key : null
     this.#pubkey = key.type === 'private' ? createPublicKey(key) : key
@@ -81,37 +77,25 @@ export class Identity {
    * RSA-4096 may take seconds. Rejects with ERR_STALK_INVALID_OPTION.
    */
   static async generate(options: GenerateOptions = {}): Promise<Identity> {
-    requireOptions('Identity.generate', options, ['type', 'bits'])
-    const { type = 'rsa', bits } = options
-    if (type === 'ed25519') return Identity.#generateEd25519(bits)
-    if (type === 'rsa') return Identity.#generateRsa(bits)
-    throw invalid(`type is "rsa" or "ed25519", not ${inspect(type)}`)
-  }
-
-  static async #generateEd25519(bits: unknown): Promise<Identity> {
-    if (bits !== undefined) throw invalid('bits is for RSA keys; every Ed25519 key has 256')
-    const { privateKey } = await promisify(generateKeyPair)('ed25519')
-    return new Identity(privateKey)
-  }
-
-  static async #generateRsa(bits: number = DEFAULT_RSA_SIZE): Promise<Identity> {
-    if (!RSA_SIZES.includes(bits)) {
-      throw invalid(`bits is one of ${RSA_SIZES.join(', ')}, not ${inspect(bits)}`)
-    }
-    const options = { modulusLength: bits, publicExponent: RSA_EXPONENT }
-    const { privateKey } = await promisify(generateKeyPair)('rsa', options)
-    return new Identity(privateKey)
+    return new Identity(await generateKey(options))
   }
 
   /**
-   * From one PEM block: a private key (PKCS#8, `PRIVATE KEY`, not encrypted) or a public one (SPKI, `PUBLIC
-   * KEY`). Throws ERR_STALK_KEY_FILE_FORMAT, whose text says what was found and what to do, or
-   * ERR_STALK_KEY_UNSUPPORTED.
+   * From the text of a key file in clear, private or public: PEM (PKCS#8, PKCS#1, SPKI) or OpenSSH's forms. Throws
+   * ERR_STALK_KEY_FILE_FORMAT, whose text says what was found and what to do, ERR_STALK_KEY_UNSUPPORTED, or
+   * ERR_STALK_PASSPHRASE_REQUIRED: `parse` takes a passphrase.
    */
   static fromPem(text: string | Buffer): Identity {
-    if (typeof text === 'string') return new Identity(parsePem(text, 'the PEM text'))
-    if (Buffer.isBuffer(text)) return new Identity(parsePem(text.toString('latin1'), 'the PEM text'))
-    throw invalid(`a PEM text is a string or a Buffer, not ${typeof text}`)
+    return Identity.#of(readOpenKey(textOf(text), 'the PEM text'))
+  }
+
+  /**
+   * From the text of a key file, encrypted or not. Rejects as `fromPem` throws, and with
+   * ERR_STALK_PASSPHRASE_WRONG.
+   */
+  static async parse(text: string | Buffer, options: LoadOptions = {}): Promise<Identity> {
+    requireLoadOptions('Identity.parse', options)
+    return Identity.#opened(readKey(textOf(text), 'the text'), 'the text', options)
   }
 
   /** From a raw public key, which may come from anyone. Throws ERR_STALK_BAD_KEY. */
@@ -120,12 +104,27 @@ export class Identity {
   }
 
   /**
-   * From a PEM file, private or public. Rejects with ERR_STALK_KEY_FILE_MISSING, _IO, _MODE (a private key
-   * that group or others can get at) or _FORMAT, or with ERR_STALK_KEY_UNSUPPORTED.
+   * From a key file, private or public. Rejects with ERR_STALK_KEY_FILE_MISSING, _IO, _MODE (a private key that
+   * group or others can get at) or _FORMAT, with ERR_STALK_KEY_UNSUPPORTED, with ERR_STALK_PASSPHRASE_REQUIRED or
+   * _WRONG, or with what the passphrase function throws.
    */
-  static async load(path: string): Promise<Identity> {
+  static async load(path: string, options: LoadOptions = {}): Promise<Identity> {
     requirePath('path', path)
-    return Identity.#fromFile(await readKeyFile(path))
+    requireLoadOptions('Identity.load', options)
+    return Identity.#opened(await readFile(path), path, options)
+  }
+
+  /**
+   * The public half of a key file, as `load`. Of an encrypted private key of OpenSSH's it is the public key that
+   * stands beside it: no passphrase is needed, and nothing shows that it belongs there.
+   */
+  static async loadPublic(path: string, options: LoadOptions = {}): Promise<Identity> {
+    requirePath('path', path)
+    requireLoadOptions('Identity.loadPublic', options)
+    const text = await readFile(path)
+    if (text.locked && text.publicKey) return new Identity(text.publicKey)
+    const { pubkey, comment } = await Identity.#opened(text, path, options)
+    return new Identity(pubkey, comment)
   }
 
   /**
@@ -133,13 +132,11 @@ export class Identity {
    * the wrong half is ERR_STALK_KEY_FILE_FORMAT; else as `load`.
    */
   static async loadPair(files: PairFiles): Promise<Identity> {
-    requireOptions('Identity.loadPair', files, ['publicFile', 'privateFile'])
-    const { publicFile, privateFile } = files
-    requirePath('publicFile', publicFile)
-    requirePath('privateFile', privateFile)
+    requirePairFiles(files)
+    const { publicFile, privateFile, passphrase } = files
     const theirs = await Identity.load(publicFile)
     if (theirs.#privkey !== null) throw format(`${publicFile} holds a private key; a public one is needed`)
-    const ours = await Identity.load(privateFile)
+    const ours = await Identity.load(privateFile, passphrase === undefined ? {} : { passphrase })
     if (ours.#privkey === null) {
       throw format(`${privateFile} holds a public key alone; a private one is needed`)
     }
@@ -155,19 +152,28 @@ export class Identity {
    * Null if neither file is there. Rejects as `loadPair` if one is missing or they are unfit: nobody silently
    * becomes anonymous.
    */
-  static async default(home: string = defaultHome()): Promise<Identity | null> {
+  static async default(home: string = defaultHome(), options: LoadOptions = {}): Promise<Identity | null> {
     requirePath('home', home)
+    requireLoadOptions('Identity.default', options)
     const publicFile = join(home, PUBLIC_FILE_NAME)
     const privateFile = join(home, PRIVATE_FILE_NAME)
     const [publicThere, privateThere] = await Promise.all([isThere(publicFile), isThere(privateFile)])
     if (!publicThere && !privateThere) return null
-    return Identity.loadPair({ publicFile, privateFile })
+    return Identity.loadPair({ publicFile, privateFile, ...options })
   }
 
-  static #fromFile(file: KeyFile): Identity {
-    const identity = new Identity(parsePem(file.text, file.path))
-    if (identity.#privkey !== null) requirePrivate(file)
-    return identity
+  static #of({ key, comment }: OpenText): Identity {
+    return new Identity(key, comment)
+  }
+
+  static async #opened(text: KeyText, name: string, { passphrase }: LoadOptions): Promise<Identity> {
+    if (!text.locked) return Identity.#of(text)
+    const answer = await askFor(passphrase, name)
+    try {
+      return Identity.#of(await text.open(answer))
+    } finally {
+      wipe(answer)
+    }
   }
 
   /**
@@ -176,16 +182,20 @@ export class Identity {
    * left behind.
    */
   async save(files: SaveFiles): Promise<void> {
-    requireOptions('save', files, ['privateFile', 'publicFile'])
-    const { privateFile, publicFile } = files
-    requirePath('privateFile', privateFile)
-    const created = [{ path: privateFile, text: this.privatePem(), mode: PRIVATE_MODE }]
+    const { privateFile, publicFile, passphrase, format, comment } = saveOptions(files, this.#comment)
+    const key = this.#requirePrivate()
+    const answer = await newPassphrase(passphrase, privateFile)
+    const text = await privateText(key, format, comment, answer).finally(() => answer && wipe(answer))
+    const created = [{ path: privateFile, text, mode: PRIVATE_MODE }]
     if (publicFile !== undefined) {
-      requirePath('publicFile', publicFile)
-      if (resolve(publicFile) === resolve(privateFile)) throw invalid('both files have the same path')
-      created.push({ path: publicFile, text: this.publicPem, mode: PUBLIC_MODE })
+      created.push({ path: publicFile, text: publicText(this.#pubkey, format, comment), mode: PUBLIC_MODE })
     }
     await createKeyFiles(created)
+  }
+
+  #requirePrivate(): KeyObject {
+    if (this.#privkey) return this.#privkey
+    throw invalid('this identity is a public key alone; it has no private key')
   }
 
   get type(): KeyType {
@@ -216,6 +226,16 @@ export class Identity {
     return { type: this.#raw.type, bytes: Buffer.from(this.#raw.bytes) }
   }
 
+  /** What the owner calls the key, out of a file of OpenSSH's; else empty. Nobody vouches for it. */
+  get comment(): string {
+    return this.#comment
+  }
+
+  /** The public key as a line of OpenSSH's: `ssh-ed25519 AAAA… comment`. */
+  get publicLine(): string {
+    return writeSshLine(this.#raw, this.#comment)
+  }
+
   /** The public key as an SPKI `PUBLIC KEY` block. */
   get publicPem(): string {
     return toPublicPem(this.#pubkey)
@@ -226,8 +246,7 @@ export class Identity {
    * none.
    */
   privatePem(): string {
-    if (this.#privkey === null) throw invalid('this identity is a public key alone; it has no private key')
-    return toPrivatePem(this.#privkey)
+    return toPrivatePem(this.#requirePrivate())
   }
 
   /** Whether both are the same public key, with or without the private one. */
@@ -250,21 +269,21 @@ export class Identity {
   }
 }
 
-/** A name written wrong is a mistake to hear of, not a default to get. */
-function requireOptions(place: string, options: object, names: readonly string[]): void {
-  if (typeof options !== 'object' || options === null) throw invalid(`${place} takes an object of options`)
-  const unknown = Object.keys(options).find(name => !names.includes(name))
-  if (unknown !== undefined) {
-    throw invalid(`${place} has no option ${inspect(unknown)}; its options are ${names.join(', ')}`)
-  }
+/** Who can get at a private key is looked at before anybody is asked for its passphrase. */
+async function readFile(path: string): Promise<KeyText> {
+  const file = await readKeyFile(path)
+  const text = readKey(file.text, path)
+  if (text.locked || text.key.type === 'private') requirePrivate(file)
+  return text
 }
 
-function requirePath(name: string, value: unknown): void {
-  if (typeof value !== 'string' || value === '') throw invalid(`${name} is a path, not ${inspect(value)}`)
+/** Latin-1 keeps the bytes of a file as they are; so a string is taken as its UTF-8. */
+function textOf(text: string | Buffer): string {
+  if (typeof text === 'string') return Buffer.from(text).toString('latin1')
+  if (Buffer.isBuffer(text)) return text.toString('latin1')
+  throw invalid(`a PEM text is a string or a Buffer, not ${typeof text}`)
 }
 
 const failure = (code: ErrorCode, text: string): StalkError => new StalkError(code, text, { phase: 'setup' })
-
-const invalid = (text: string): StalkError => failure('ERR_STALK_INVALID_OPTION', text)
 
 const format = (text: string): StalkError => failure('ERR_STALK_KEY_FILE_FORMAT', text)

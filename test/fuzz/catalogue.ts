@@ -14,6 +14,7 @@ import { helloInitiator, helloResponder } from './targets/hellos.ts'
 import { identities } from './targets/identities.ts'
 import { lines } from './targets/lines.ts'
 import { messages } from './targets/messages.ts'
+import { openssh } from './targets/openssh.ts'
 import { pem } from './targets/pem.ts'
 import { records } from './targets/records.ts'
 import { scan } from './targets/scan.ts'
@@ -23,7 +24,7 @@ import { values } from './targets/values.ts'
 export const targets: readonly (() => Target)[] = [
   ...[frames, records, helloInitiator, helloResponder, flights, identities, controls],
   ...[scan, messages, fragments, encoding],
-  ...[pem, fingerprints, lines, addresses],
+  ...[pem, openssh, fingerprints, lines, addresses],
   extensions
 ]
 

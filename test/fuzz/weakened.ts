@@ -1,7 +1,13 @@
 // Weakened parsers: one or more for each target, with a check removed. The test of the fuzzer holds that every
 // target's properties notice.
 
-import { createPrivateKey, createPublicKey, verify as nodeVerify } from 'node:crypto'
+import {
+  createPrivateKey,
+  createPublicKey,
+  generateKeyPairSync,
+  type KeyObject,
+  verify as nodeVerify
+} from 'node:crypto'
 import { readLine } from '../../lib/cli/ndjson.ts'
 import { fromRaw } from '../../lib/crypto/public-key.ts'
 import { SUITES } from '../../lib/crypto/suites.ts'
@@ -13,6 +19,7 @@ import {
   decodeResponderHello,
   decodeResponderIdentity
 } from '../../lib/handshake/messages.ts'
+import { readOpenKey } from '../../lib/identity/key-text.ts'
 import { decodeControl } from '../../lib/wire/control.ts'
 import { Deframer, type Frame } from '../../lib/wire/frame.ts'
 import { MessageDecoder } from '../../lib/wire/message.ts'
@@ -37,6 +44,7 @@ import { helloInitiator, helloResponder } from './targets/hellos.ts'
 import { identities } from './targets/identities.ts'
 import { lines } from './targets/lines.ts'
 import { messages } from './targets/messages.ts'
+import { openssh } from './targets/openssh.ts'
 import { pem } from './targets/pem.ts'
 import { records } from './targets/records.ts'
 import { scan } from './targets/scan.ts'
@@ -184,6 +192,10 @@ export const weakened: readonly Weakened[] = [
     )
   },
   {
+    without: 'the checks of a container',
+    target: openssh((text, name) => unless(() => readOpenKey(text, name), looked))
+  },
+  {
     without: 'the unused bits of a fingerprint',
     target: fingerprints({
       is: text => /^SHA256:[A-Za-z0-9+/]{43}$/.test(String(text)),
@@ -216,6 +228,12 @@ export const weakenedDifferential: readonly Weakened[] = [
   { without: 'early data', target: conversation(plan => play({ ...plan, early: null })) },
   { without: 'a policy', target: conversation(plan => play({ ...plan, refuses: false })) }
 ]
+
+/** Whatever is in the file, it is this key. */
+const looked = (): { key: KeyObject; comment: string } => ({
+  key: generateKeyPairSync('ed25519').privateKey,
+  comment: ''
+})
 
 function ed25519FromRaw(raw: Parameters<typeof fromRaw>[0]): ReturnType<typeof fromRaw> {
   if (raw.type === 'rsa' || raw.bytes.length !== 32) return fromRaw(raw)

@@ -7,12 +7,8 @@ import { join } from 'node:path'
 import { inspect } from 'node:util'
 import t, { type Test } from 'tap'
 import type { RawPublicKey } from '../../lib/crypto/public-key.ts'
-import {
-  type GenerateOptions,
-  Identity,
-  type PairFiles,
-  type SaveFiles
-} from '../../lib/identity/identity.ts'
+import { Identity } from '../../lib/identity/identity.ts'
+import type { GenerateOptions, PairFiles, SaveFiles } from '../../lib/identity/options.ts'
 import { run as runScript } from '../helpers/child.ts'
 import { noModes, noOpenssl, noSshKeygen, run } from './tools.ts'
 

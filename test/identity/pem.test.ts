@@ -5,8 +5,9 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { StalkError } from '../../lib/errors.ts'
-import { parsePem, toPrivatePem, toPublicPem } from '../../lib/identity/pem.ts'
-import { noOpenssl, noSshKeygen, run } from './tools.ts'
+import { readOpenKey } from '../../lib/identity/key-text.ts'
+import { toPrivatePem, toPublicPem } from '../../lib/identity/key-write.ts'
+import { noOpenssl, run } from './tools.ts'
 
 const rsa = generateKeyPairSync('rsa', { modulusLength: 2048 })
 const ed25519 = generateKeyPairSync('ed25519')
@@ -23,7 +24,7 @@ function block(label: string, der: Buffer | string): string {
 
 const hex = (text: string): Buffer => Buffer.from(text.replace(/\s/g, ''), 'hex')
 
-const parse = (text: string): KeyObject => parsePem(text, 'FILE')
+const parse = (text: string): KeyObject => readOpenKey(text, 'FILE').key
 
 const refused = (t: Test, text: string, message: RegExp): void => {
   t.throws(() => parse(text), { code: 'ERR_STALK_KEY_FILE_FORMAT', phase: 'setup', message })
@@ -54,18 +55,19 @@ t.test('line ends, line lengths and text around the block do not matter', async 
 })
 
 t.test('what is no PEM at all is named, with the way out', async t => {
-  const line = 'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIG someone@example'
+  const line = 'from="10.*" ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIG someone@example'
   refused(t, '', /^FILE holds nothing: it is empty/)
   refused(t, ' \r\n\t', /^FILE holds nothing: it is empty/)
-  refused(t, line, /an OpenSSH public key; `ssh-keygen -e -m PKCS8 -f OLD > NEW`/)
-  refused(t, 'PuTTY-User-Key-File-3: ssh-rsa\n', /a PuTTY key; `puttygen` exports/)
+  refused(t, line, /a public key with something in front of it; a line of OpenSSH begins with the kind/)
+  refused(t, 'PuTTY-User-Key-File-3: ssh-rsa\n', /a PuTTY key; `puttygen OLD -O private-openssh-new/)
+  refused(t, '---- BEGIN SSH2 PUBLIC KEY ----\nAAAA', /the form of RFC 4716; `ssh-keygen -i -f OLD > NEW`/)
   refused(t, derOf(rsaPem).toString('latin1'), /DER without PEM.*`openssl pkey -inform DER -in OLD -out NEW`/)
   refused(t, derOf(edPem).toString('latin1'), /DER without PEM/)
   refused(t, derOf(edPublicPem).toString('latin1'), /DER without PEM/)
   refused(
     t,
     'what?',
-    /^FILE holds no key; a PEM block `PRIVATE KEY` \(PKCS#8\) or `PUBLIC KEY` \(SPKI\) is needed/
+    /^FILE holds no key; a PEM block \(PKCS#8, PKCS#1, SPKI\), a private key of OpenSSH or a line `ssh-rsa` or `ssh-ed/
   )
   refused(t, Buffer.from(rsaPem, 'utf16le').toString('latin1'), /holds no key/)
   refused(t, rsaPem.replace(/.*\n/, ''), /holds no key/)
@@ -75,10 +77,6 @@ t.test('what is no PEM at all is named, with the way out', async t => {
 
 t.test('other blocks are named, with the way out', async t => {
   const cases: [string, RegExp][] = [
-    ['ENCRYPTED PRIVATE KEY', /encrypted key files are not supported in this version; `openssl pkey -in OLD/],
-    ['RSA PRIVATE KEY', /in PKCS#1 form; `openssl pkey -in OLD -out NEW` makes it PKCS#8/],
-    ['RSA PUBLIC KEY', /in PKCS#1 form; `openssl rsa -RSAPublicKey_in -in OLD -pubout -out NEW`/],
-    ['OPENSSH PRIVATE KEY', /OpenSSH's own form.*`ssh-keygen -p -N "" -m PKCS8 -f COPY`/],
     ['EC PRIVATE KEY', /an elliptic-curve private key; stalk takes RSA and Ed25519 keys/],
     ['DSA PRIVATE KEY', /a DSA private key/],
     ['CERTIFICATE', /a certificate; `openssl x509 -in OLD -pubkey -noout -out NEW`/],
@@ -103,10 +101,12 @@ t.test('a block that is cut or damaged as text is refused', async t => {
   refused(t, edPem.replace('MC4', 'M*4'), /a block that is not well formed/)
   refused(t, edPem.replace('MC4', 'M:C4'), /not plain base64; it is damaged, or has headers/)
   refused(t, edPem.replace('MC4', 'MC4='), /not plain base64/)
+  refused(t, edPem.replace('\n', '\nComment: mine\n\n'), /a block that is not well formed/)
+  const old = edPem.replace('\n', '\nProc-Type: 4,ENCRYPTED\nDEK-Info: AES-128-CBC,00\n\n')
   refused(
     t,
-    edPem.replace('\n', '\nProc-Type: 4,ENCRYPTED\nDEK-Info: AES-128-CBC,00\n\n'),
-    /not plain base64/
+    old,
+    /a private key in the old encryption of PEM.*`ssh-keygen -p -f COPY` or `openssl pkcs8 -topk8/
   )
   // 44 bytes: the last character carries two bits that mean nothing, and must be zero.
   const unusedBits = edPublicPem.replace(/.(?==\n)/, last => String.fromCharCode(last.charCodeAt(0) + 1))
@@ -315,27 +315,36 @@ t.test('what openssl is advised to rewrite loads afterwards', { skip: noOpenssl 
     return parse(readFileSync(fresh, 'latin1'))
   }
   const { privateKey, publicKey } = rsa
-  const pkcs1 = privateKey.export({ type: 'pkcs1', format: 'pem' })
-  t.ok(rewritten(pkcs1, 'pkey').equals(privateKey))
-  const publicPkcs1 = publicKey.export({ type: 'pkcs1', format: 'pem' })
-  t.ok(rewritten(publicPkcs1, 'rsa', '-RSAPublicKey_in', '-pubout').equals(publicKey))
   const secret = { cipher: 'aes-256-cbc', passphrase: 'word' }
-  const encrypted = privateKey.export({ type: 'pkcs8', format: 'pem', ...secret })
-  t.ok(rewritten(encrypted, 'pkey', '-passin', 'pass:word').equals(privateKey))
   const oldEncrypted = privateKey.export({ type: 'pkcs1', format: 'pem', ...secret })
-  t.ok(rewritten(oldEncrypted, 'pkey', '-passin', 'pass:word').equals(privateKey))
+  t.ok(rewritten(oldEncrypted, 'pkcs8', '-topk8', '-nocrypt', '-passin', 'pass:word').equals(privateKey))
   t.ok(rewritten(derOf(rsaPem), 'pkey', '-inform', 'DER').equals(privateKey))
   writeFileSync(join(dir, 'key.pem'), rsaPem)
   const cert = run('openssl', 'req', '-x509', '-key', join(dir, 'key.pem'), '-subj', '/CN=x', '-days', '1')
   t.ok(rewritten(cert, 'x509', '-pubkey', '-noout').equals(publicKey))
 })
 
-t.test('what ssh-keygen is advised to rewrite loads afterwards', { skip: noSshKeygen }, async t => {
-  const file = join(t.testdir(), 'key')
-  run('ssh-keygen', '-q', '-t', 'rsa', '-b', '2048', '-N', '', '-f', file)
-  refused(t, readFileSync(file, 'latin1'), /OpenSSH's own form/)
-  refused(t, readFileSync(`${file}.pub`, 'latin1'), /an OpenSSH public key/)
-  const pub = parse(run('ssh-keygen', '-e', '-m', 'PKCS8', '-f', `${file}.pub`))
-  run('ssh-keygen', '-p', '-N', '', '-m', 'PKCS8', '-f', file)
-  t.ok(createPublicKey(parse(readFileSync(file, 'latin1'))).equals(pub))
+t.test('PKCS#1 is taken in its exact form', async t => {
+  const { privateKey, publicKey } = rsa
+  const open = publicKey.export({ type: 'pkcs1', format: 'der' })
+  const secret = privateKey.export({ type: 'pkcs1', format: 'der' })
+  t.ok(parse(block('RSA PUBLIC KEY', open)).equals(publicKey))
+  t.ok(parse(block('RSA PRIVATE KEY', secret)).equals(privateKey))
+  const exact = /a block `RSA PUBLIC KEY` that is not in the exact DER form.*`openssl rsa -RSAPublicKey_in/
+  refused(t, block('RSA PUBLIC KEY', secret), exact)
+  refused(t, block('RSA PUBLIC KEY', derOf(edPublicPem)), exact)
+  refused(t, block('RSA PRIVATE KEY', open), /a block `RSA PRIVATE KEY` that is not in the exact DER form/)
+  refused(t, block('RSA PRIVATE KEY', derOf(rsaPem)), /not in the exact DER form/)
+  refused(t, block('RSA PUBLIC KEY', Buffer.concat([open, hex('0500')])), /followed by more bytes/)
+  const long = Buffer.concat([hex('3082010b 02820102 0000'), open.subarray(9)])
+  refused(t, block('RSA PUBLIC KEY', long), /FILE holds/)
+  const multi = Buffer.from(secret)
+  multi[6] = 1 // version: more than two primes
+  refused(t, block('RSA PRIVATE KEY', multi), /FILE holds a block `RSA PRIVATE KEY` that/)
+  const short = generateKeyPairSync('rsa', { modulusLength: 1024 })
+  const der = short.privateKey.export({ type: 'pkcs1', format: 'der' })
+  t.throws(() => parse(block('RSA PRIVATE KEY', der)), {
+    code: 'ERR_STALK_KEY_UNSUPPORTED',
+    message: /^FILE: this RSA key has 1024 bits/
+  })
 })

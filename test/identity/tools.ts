@@ -1,13 +1,19 @@
-// The real ssh-keygen and openssl, for comparison. Tests that need one are skipped where it is absent.
+// The real ssh-keygen and openssl, for comparison. Tests that need one are skipped where it is absent, but not
+// where CI is set: there they have to be installed.
 
 import { execFileSync, spawnSync } from 'node:child_process'
 
 export const run = (tool: string, ...args: string[]): string =>
   execFileSync(tool, args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] })
 
+const { CI } = process.env
+
 /** For a test's `skip`: false if the tool is there, else the reason. */
-const skipWithout = (tool: string, arg: string): string | false =>
-  spawnSync(tool, [arg]).error === undefined ? false : `${tool} is not installed: nothing to compare with`
+function skipWithout(tool: string, arg: string): string | false {
+  if (spawnSync(tool, [arg]).error === undefined) return false
+  if (CI) throw new Error(`${tool} is not installed`)
+  return `${tool} is not installed: nothing to compare with`
+}
 
 export const noSshKeygen = skipWithout('ssh-keygen', '-?')
 export const noOpenssl = skipWithout('openssl', 'version')

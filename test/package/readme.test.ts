@@ -31,6 +31,7 @@ const prints: Record<string, RegExp[]> = {
     /unsent: 0/
   ],
   "Identity.load('id_priv')": [/^SHA256:[\w+/]{43} 2048 true$/m],
+  "format: 'openssh'": [/^true me ssh-ed25519 AAAA\S+ me$/m, /^ERR_STALK_PASSPHRASE_WRONG$/m],
   "hello: 'duplex'": [/^\{ got: \{ hello: 'duplex' \} \}$/m],
   'stalk.wrap({ identity })': [/^\{ n: 12, square: 144 \}$/m, /^clean$/m],
   'cluster.fork': [/^worker 1\nworker 2$|^worker 2\nworker 1$/m],
