@@ -28,7 +28,7 @@ function controls(sealing = true): Told {
       updateKeys: () => send(keyUpdateRecord(true)),
       received: () => made.received,
       ticket: () => {},
-    sent: () => made.messages
+      sent: () => made.messages
     }),
     sent,
     received: 0,
