@@ -73,7 +73,6 @@ const aheadOfBoth: readonly Fault[] = [
   ahead('pong-early', 'sends its pong before its close', peer => peer.pong()),
   ahead('pong-early-to-no-ping', 'answers a ping that nobody sent', peer => peer.pong(1, pinged)),
   ahead('pong-early-short', 'sends a pong of 15 bytes', peer => peer.seal(9, Buffer.alloc(15)), badPong),
-  ahead('ping', "sends a ping behind the target's close", peer => peer.seal(8, pinged)),
   ahead('accept', "sends Accept behind the target's close", peer => peer.seal(1, hex('070000'))),
   ahead('unknown', "sends an unknown kind behind the target's close", peer => peer.seal(0x7f)),
   ahead('in-clear', "sends an alert in clear behind the target's close", peer => peer.plainAlert(8)),

@@ -110,7 +110,6 @@ const fragments: readonly Fault[] = [
   amid('interrupted', 'sends messages between fragments', peer => peer.message('amid')),
   amid('handshake', 'sends Accept between fragments', peer => peer.seal(1, hex('070000'))),
   amid('pong', 'sends a pong between fragments', peer => peer.pong(0)),
-  amid('ping', 'sends a ping between fragments', peer => peer.seal(8, Buffer.alloc(8, 1))),
   {
     ...row('fragment-close', 'closes between fragments', () => [], unexpected),
     acts: after(peer => [begun(peer), peer.close(0)])

@@ -144,12 +144,10 @@ const kinds: readonly Fault[] = [
   row('padding-alone', 'seals nothing but padding', peer => peer.seal(0, Buffer.alloc(49)), badRecord),
   row('kind-handshake', 'sends Accept again', peer => peer.seal(1, hex('070000')), unexpected),
   row('kind-flight', 'sends its flight again', peer => peer.seal(1, peer.puppet.sent, 2048), unexpected),
-  row('kind-key-update', 'asks for a key update', peer => peer.seal(6, hex('01')), unexpected),
   {
     ...row('kind-ticket', 'hands a ticket out', peer => peer.seal(7, ticket), unexpected),
     against: ['responder'] // as initiator
   },
-  row('kind-ping', 'sends a ping', peer => peer.seal(8, hex('0102030405060708')), unexpected),
   row('kind-shapes', 'announces shapes', peer => peer.seal(10, hex('00010101 61')), unexpected),
   row('kind-0b', 'sends kind 0b, which is not assigned', peer => peer.seal(0x0b, hex('c3')), unexpected),
   row('kind-ff', 'sends kind ff, which is not assigned', peer => peer.seal(0xff, hex('c3')), unexpected)
