@@ -111,7 +111,7 @@ export class Controls {
     else if (control.name === 'ping') this.#onPing(control.value)
     else if (control.name === 'pong') this.#onPong(control.value, control.received)
     else if (control.name === 'ticket') this.#onTicket(control)
-    else if (!control.asks) this.#newKeys.answer() // the keys themselves are the pipeline's
+    else if (!control.asks) this.#onNewKeys()
     return control
   }
 
@@ -138,7 +138,14 @@ export class Controls {
   }
 
   #onPong(value: Buffer, received: number): void {
+    this.goodbyes.checkNotOver('a pong')
     this.acknowledgements.take(received, this.#outlet.sent())
     this.#pings.hearPong(value)
+  }
+
+  // The keys themselves are the pipeline's.
+  #onNewKeys(): void {
+    this.goodbyes.checkNotOver('new keys')
+    this.#newKeys.answer()
   }
 }

@@ -38,6 +38,11 @@ export class Goodbyes {
     this.#lastWordHeard = true
   }
 
+  /** What may come as long as the peer has not said its last word. Throws ERR_STALK_UNEXPECTED after that. */
+  checkNotOver(what: string): void {
+    if (this.#lastWordHeard) throw unexpected(`the peer sent ${what} after its last word`)
+  }
+
   /** What only an open direction may bring. Throws ERR_STALK_UNEXPECTED after the peer's goodbye. */
   checkOpen(what: string): void {
     if (this.#heard) throw unexpected(`the peer sent ${what} after its goodbye`)
