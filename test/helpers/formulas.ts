@@ -186,20 +186,32 @@ export interface Opened {
   readonly content: Buffer
 }
 
+/** The next sequence, and the bytes of the OFB keystream that are used. */
+export interface Used {
+  readonly sequence: number
+  readonly taken: number
+}
+
 /** One direction under one secret: seals the next record, or opens it. Behind a key update it is another one. */
 export class Direction {
   readonly type: number
   readonly suite: number
   readonly secret: Buffer
   readonly keys: KeysOf
-  #sequence = 0
-  #taken = 0 // bytes of the OFB keystream
+  #sequence: number
+  #taken: number
 
-  constructor(type: number, suite: number, secret: Buffer) {
+  constructor(type: number, suite: number, secret: Buffer, used: Used = { sequence: 0, taken: 0 }) {
     this.type = type
     this.suite = suite
     this.secret = secret
     this.keys = keysOf(secret, suite)
+    this.#sequence = used.sequence
+    this.#taken = used.taken
+  }
+
+  get used(): Used {
+    return { sequence: this.#sequence, taken: this.#taken }
   }
 
   /** The same direction behind a key update: the next secret, sequences and keystream from their start. */

@@ -33,7 +33,9 @@ const ARGS: { [S in keyof Settings]?: (value: NonNullable<Settings[S]>, role: Ro
   maxMessage: bytes => ['--max-message', bytes],
   suites: names => names.flatMap(name => ['--suite', SUITES[name].id]),
   closesFirst: () => ['--send', '"first"', '--close', 'first'],
-  closeTimeout: ms => ['--timeout', ms / 1_000]
+  closeTimeout: ms => ['--timeout', ms / 1_000],
+  pings: () => ['--ping-every', 1],
+  updates: () => ['--update-every', 1]
 }
 
 function argsOf(role: Role, settings: Settings): Args {

@@ -73,6 +73,9 @@ const aheadOfBoth: readonly Fault[] = [
   ahead('pong-early', 'sends its pong before its close', peer => peer.pong()),
   ahead('pong-early-to-no-ping', 'answers a ping that nobody sent', peer => peer.pong(1, pinged)),
   ahead('pong-early-short', 'sends a pong of 15 bytes', peer => peer.seal(9, Buffer.alloc(15)), badPong),
+  ahead('update-unasked', "answers a request that nobody made behind the target's close", peer =>
+    peer.update(0)
+  ),
   ahead('accept', "sends Accept behind the target's close", peer => peer.seal(1, hex('070000'))),
   ahead('unknown', "sends an unknown kind behind the target's close", peer => peer.seal(0x7f)),
   ahead('in-clear', "sends an alert in clear behind the target's close", peer => peer.plainAlert(8)),
@@ -122,6 +125,10 @@ const behindBoth: readonly Fault[] = [
   behind('fragment', 'sends a fragment behind its close', peer => peer.seal(3, Buffer.alloc(2_000))),
   behind('last-fragment', 'sends a whole fragment behind its close', peer => peer.seal(4, hex('c3'))),
   behind('ping-behind', 'sends a ping behind its close', peer => peer.seal(8, pinged)),
+  behind('update-behind', 'asks for new keys behind its close', peer => peer.update()),
+  behind('update-unasked-behind', 'answers a request that nobody made behind its close', peer =>
+    peer.update(0)
+  ),
   behind('accept-behind', 'sends Accept behind its close', peer => peer.seal(1, hex('070000'))),
   behind('unknown-behind', 'sends an unknown kind behind its close', peer => peer.seal(0x7f)),
   behind('in-clear-behind', 'sends an alert in clear behind its close', peer => peer.plainAlert(8)),

@@ -1,21 +1,31 @@
 // All faults by area, controls first.
 
 import { answerFaults } from './answer-faults.ts'
+import { askedFaults } from './asked-faults.ts'
 import { closeFaults } from './close-faults.ts'
 import { closingControls } from './closing-controls.ts'
 import { controls } from './controls.ts'
 import type { Fault } from './fault.ts'
+import { floodFaults } from './flood-faults.ts'
 import { handshakeFaults } from './handshake-faults.ts'
 import { messageFaults } from './message-faults.ts'
+import { pingFaults } from './ping-faults.ts'
 import { recordFaults } from './record-faults.ts'
+import { updateFaults } from './update-faults.ts'
+import { upkeepControls } from './upkeep-controls.ts'
 
 export const AREAS: Readonly<Record<string, readonly Fault[]>> = {
   controls: [...controls, ...closingControls],
+  upkeep: upkeepControls,
   handshake: handshakeFaults,
   records: recordFaults,
   messages: messageFaults,
   close: closeFaults,
-  answer: answerFaults
+  answer: answerFaults,
+  pings: pingFaults,
+  updates: updateFaults,
+  floods: floodFaults,
+  asked: askedFaults
 }
 
 export const CATALOGUE: readonly Fault[] = Object.values(AREAS).flat()

@@ -26,6 +26,20 @@ export interface Settings {
   /** In ms: how long Mallory may be silent behind the target's close. */
   readonly closeTimeout?: number
   readonly suites?: readonly SuiteName[]
+  /** Sends a ping behind every message. */
+  readonly pings?: true
+  /** Asks for new keys behind every message. */
+  readonly updates?: true
+  /** In ms: for how long nothing may come before it pings, and as long again for the answer. */
+  readonly keepAlive?: number
+  /** Reads on while nothing of what it says is read, so that its answers wait. */
+  readonly readsOn?: true
+}
+
+/** What Mallory answers to a question of the target's. */
+export interface Answers {
+  readonly ping?: (value: Buffer, peer: Peer) => readonly Buffer[]
+  readonly request?: (peer: Peer) => readonly Buffer[]
 }
 
 /** What a record that Mallory would have sent becomes. */
@@ -41,6 +55,8 @@ export interface Acts {
   readonly accept?: Buffer
   /** What it does with the session. Without it, it sends `mallory` as early as it can. */
   readonly open?: (peer: Peer) => Promise<void> | void
+  /** What it answers, as it hears the questions. Without it, a pong, and a key update of its own. */
+  readonly answers?: Answers
 }
 
 /** An alert's code, or none, or a sealed record that Mallory has no key for. */

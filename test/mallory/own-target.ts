@@ -13,7 +13,7 @@ import type { Meeting, Target } from './targets.ts'
 const identity = await Identity.generate({ type: 'ed25519' })
 
 export function optionsOf(role: Role, settings: Settings): StalkOptions {
-  const { pinned, requireIdentity, anonymous, closesFirst, ...same } = settings
+  const { pinned, requireIdentity, anonymous, closesFirst, pings, updates, readsOn, ...same } = settings
   return {
     role,
     identity: anonymous ? null : identity,
@@ -33,11 +33,18 @@ export function echoing(
   const got: unknown[] = []
   connection.on('data', message => {
     got.push(message)
-    if (!settings.closesFirst) send(message)
+    if (!settings.closesFirst) void send(message)
   })
-  const send = (message: unknown): void => void connection.send(message).catch(() => {}) // it is in the outcome
-  if (settings.closesFirst) {
-    send('first')
+  const asks = settings.pings || settings.updates
+  const ask = (): void => {
+    if (settings.pings) connection.rtt().catch(() => {}) // how it ends is in the outcome
+    if (settings.updates) connection.rekey().catch(() => {})
+  }
+  const send = (message: unknown): Promise<void> => connection.send(message).then(ask, () => {})
+  if (settings.closesFirst && asks)
+    connection.once('secure', () => send('first').then(() => connection.end()))
+  else if (settings.closesFirst) {
+    void send('first')
     connection.end()
   }
   return { connection, got }

@@ -4,6 +4,7 @@
 
 import { randomBytes } from 'node:crypto'
 import type { Socket } from 'node:net'
+import { setTimeout as after } from 'node:timers/promises'
 import { Direction, innerOf, integer, type Opened, record, text } from '../helpers/formulas.ts'
 import { InitiatorPuppet, ResponderPuppet } from '../helpers/puppet.ts'
 import type { Acts, Alert, Instead, Place, Role } from './fault.ts'
@@ -24,6 +25,10 @@ export interface Heard {
   /** The counts in its closes, and in its final pongs. */
   readonly closes: bigint[]
   readonly pongs: bigint[]
+  /** The values of its pings, what it answered to Mallory's, and what its key updates said. */
+  readonly pings: Buffer[]
+  readonly answers: { readonly value: Buffer; readonly received: bigint }[]
+  readonly updates: number[]
   /** Whether it ended its side of the transport; otherwise it hangs. */
   ended: boolean
 }
@@ -40,7 +45,17 @@ export class Peer {
   readonly sealed: Buffer[] = []
   /** The first record that Mallory sealed under them. */
   first: Buffer = NONE
-  readonly heard: Heard = { alerts: [], messages: 0, contents: [], closes: [], pongs: [], ended: false }
+  readonly heard: Heard = {
+    alerts: [],
+    messages: 0,
+    contents: [],
+    closes: [],
+    pongs: [],
+    pings: [],
+    answers: [],
+    updates: [],
+    ended: false
+  }
   readonly #socket: Socket
   readonly #incoming: Incoming
   readonly #acts: Acts
@@ -146,8 +161,27 @@ export class Peer {
     const { kind, content } = opened
     if (kind === 5 && content[0] === 0) this.heard.closes.push(content.readBigUInt64BE(1))
     else if (kind === 5) this.heard.alerts.push(content.readUInt8(0))
-    else if (kind === 9) this.heard.pongs.push(content.readBigUInt64BE(8))
+    else if (kind === 6) this.#noteUpdate(content.readUInt8(0))
+    else if (kind === 8) this.#notePing(content)
+    else if (kind === 9) this.#notePong(content.subarray(0, 8), content.readBigUInt64BE(8))
     else this.#noteMessages(kind, content)
+  }
+
+  #noteUpdate(request: number): void {
+    const { open } = this.puppet
+    open.inbound = open.inbound.next()
+    this.heard.updates.push(request)
+    if (request === 1) this.write(...(this.#acts.answers?.request?.(this) ?? [this.update(0)]))
+  }
+
+  #notePing(value: Buffer): void {
+    this.heard.pings.push(value)
+    this.write(...(this.#acts.answers?.ping?.(value, this) ?? [this.pong(this.heard.messages, value)]))
+  }
+
+  #notePong(value: Buffer, received: bigint): void {
+    if (value.equals(Buffer.alloc(8))) this.heard.pongs.push(received)
+    else this.heard.answers.push({ value, received })
   }
 
   #noteMessages(kind: number, content: Buffer): void {
@@ -207,6 +241,23 @@ export class Peer {
     return this.seal(9, Buffer.concat([first, integer(8, received)]))
   }
 
+  ping(value: Buffer = Buffer.alloc(8, 0x70)): Buffer {
+    return this.seal(8, value)
+  }
+
+  /** The last record under Mallory's key, which is `next` from then on: 1 asks the target for the same, 0 answers. */
+  update(request = 1, next: (old: Direction) => Direction = old => old.next()): Buffer {
+    const record = this.seal(6, Buffer.of(request))
+    this.changeKey(next)
+    return record
+  }
+
+  /** Another key, without a word. */
+  changeKey(next: (old: Direction) => Direction): void {
+    const { open } = this.puppet
+    open.outbound = next(open.outbound)
+  }
+
   /** A record under the handshake's keys that stands in the place of Mallory's flight. */
   insteadOfFlight(kind: number, content: Buffer): Buffer {
     return this.#first('ours').seal(innerOf(kind, content))
@@ -224,6 +275,15 @@ export class Peer {
     await this.hears(heard => heard.closes.length > 0)
     this.write(this.pong())
     this.end()
+  }
+
+  /** Reads nothing while it says this, and for so many ms once the transport has taken it. */
+  async turnsAway(records: readonly Buffer[], ms: number): Promise<void> {
+    this.#socket.pause()
+    this.write(...records)
+    while (this.#socket.writable && this.#socket.writableLength > 0) await after(20)
+    await after(ms)
+    this.#socket.resume()
   }
 
   /** An orderly end of the transport. */
