@@ -31,6 +31,7 @@ export function complaintsOf(fault: Fault, heard: Heard): string[] {
     [!alerts.includes(alert), `alert ${alert} instead of ${alerts.join(' or ')}`],
     [heard.alerts.length > 1, `${heard.alerts.length} alerts`],
     [!heard.ended, 'the connection is still open'],
+    [heard.late > 0, `${heard.late} records behind its close that may not come there`],
     [echoes(heard), "a message of Mallory's came back"],
     [isControl(fault) && !saidGoodbye(fault, heard), 'no goodbye that counts every message']
   ]

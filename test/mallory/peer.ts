@@ -29,6 +29,8 @@ export interface Heard {
   readonly pings: Buffer[]
   readonly answers: { readonly value: Buffer; readonly received: bigint }[]
   readonly updates: number[]
+  /** How many records it sent behind its close that may not stand there. */
+  late: number
   /** Whether it ended its side of the transport; otherwise it hangs. */
   ended: boolean
 }
@@ -54,6 +56,7 @@ export class Peer {
     pings: [],
     answers: [],
     updates: [],
+    late: 0,
     ended: false
   }
   readonly #socket: Socket
@@ -159,6 +162,7 @@ export class Peer {
     const opened = this.#open(whole)
     if (opened === null) return void this.heard.alerts.push('sealed')
     const { kind, content } = opened
+    if (this.heard.closes.length > 0 && isOfOpen(kind, content)) this.heard.late += 1
     if (kind === 5 && content[0] === 0) this.heard.closes.push(content.readBigUInt64BE(1))
     else if (kind === 5) this.heard.alerts.push(content.readUInt8(0))
     else if (kind === 6) this.#noteUpdate(content.readUInt8(0))
@@ -296,6 +300,10 @@ export class Peer {
     this.#socket.resetAndDestroy()
   }
 }
+
+/** What may not come behind a close: all but an alert, a pong and the answer to a request for new keys. */
+const isOfOpen = (kind: number, content: Buffer): boolean =>
+  kind === 5 ? content[0] === 0 : kind === 6 ? content[0] === 1 : kind !== 9
 
 /** How many elements a MessagePack array's header announces. */
 function elements(content: Buffer): number {
