@@ -4,7 +4,7 @@ Reads jobs from standard input, a JSON object a line, and answers each with a JS
 
     {"target": "values", "inputs": [{"bytes": hex, "value": described or absent}, …]}
     {"target": "conversation", "inputs": [{"vector": n, "role": …, "bytes": hex, "closeFirst": …, "early": …,
-                                           "refuses": …}, …]}
+                                           "asks": …, "refuses": …}, …]}
 """
 
 import json
@@ -66,6 +66,8 @@ def judge_conversation(job: dict) -> dict:
     try:
         config = settings(VECTORS[job['vector']], job['role'], asked, job['refuses'])
         conn = Connection(script, job['role'], config, early=['early'] if job['early'] else [])
+        if job['asks']:
+            conn.update_keys()
         if job['closeFirst']:
             conn.finish()
         while (message := conn.receive()) is not None:

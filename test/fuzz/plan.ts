@@ -45,36 +45,44 @@ export interface Plan {
   readonly closeFirst: boolean
   /** Whether its trust policy refuses everyone. */
   readonly refuses: boolean
-  /** An initiator sends a message when so many of the bytes have come, and the rest comes behind it; null: none. */
-  readonly early: number | null
+  /** Whether an initiator sends a message before it is accepted. */
+  readonly early: boolean
+  /** Whether it asks for new keys as soon as there is a session. */
+  readonly asks: boolean
+  /** The bytes from there on come only when it has sent so many records under the application's keys; null: at once. */
+  readonly held: { readonly at: number; readonly records: number } | null
   /** The kinds of the records behind the handshake. */
   readonly kinds: readonly number[]
 }
+
+/** The top bit of the place. */
+export const ASKS = 0x80
 
 /** `u8 vector ‖ u8 place ‖ u8 flags ‖ rest`. */
 export function planOf(input: Buffer): Plan {
   const [which = 0, where = 0, flags = 0] = input
   const index = which % handshakes.vectors.length
   const vector = handshakes.vectors[index] as HandshakeVector
-  const place = PLACES[where % PLACES.length] as Place
+  const place = PLACES[(where & ~ASKS) % PLACES.length] as Place
   const role: Role = ['M2', 'M3', 'M5', 'to the initiator'].includes(place) ? 'initiator' : 'responder'
   const rest = input.subarray(3)
   const writer = new Writer(vector, flags)
   const bytes = Buffer.concat([...before(vector, place), ...writer.at(place, rest)])
   const refuses = (flags & FLAG.refuses) > 0
-  const isEarly = (flags & FLAG.early) > 0 && !refuses && ['M5', 'to the initiator'].includes(place)
-  return {
-    index,
-    vector,
-    place,
-    role,
-    bytes,
-    closeFirst: (flags & FLAG.closeFirst) > 0,
-    refuses,
-    early: isEarly ? Buffer.concat(before(vector, 'M5')).length : null,
-    kinds: writer.kinds
+  const closeFirst = (flags & FLAG.closeFirst) > 0
+  const early = (flags & FLAG.early) > 0 && !refuses && ['M5', 'to the initiator'].includes(place)
+  const asks = (where & ASKS) > 0 && !refuses && !early && place.startsWith('to')
+  const held = (): Plan['held'] => {
+    if (early) return { at: lengthOf(before(vector, 'M5')), records: 1 }
+    // A responder's first one is M5.
+    const records = (role === 'responder' ? 2 : 1) + (closeFirst ? 1 : 0)
+    return asks ? { at: lengthOf(before(vector, place)), records } : null
   }
+  const { kinds } = writer
+  return { index, vector, place, role, bytes, closeFirst, refuses, early, asks, held: held(), kinds }
 }
+
+const lengthOf = (parts: readonly Buffer[]): number => Buffer.concat(parts).length
 
 /** What the peer sends before the place. */
 function before({ records: { M1, M2, M3, M4, M5 } }: HandshakeVector, place: Place): Buffer[] {
@@ -175,15 +183,20 @@ class Writer {
     return Buffer.concat(role === 'responder' ? hellos : [...hellos, hex(flights.M3)])
   }
 
-  /** `u8 kind ‖ u16 length ‖ content`, up to eight; kinds from 80 on are filled up to 1,100 bytes. */
-  #records(direction: Direction, rest: Buffer): Buffer[] {
+  /**
+   * `u8 kind ‖ u16 length ‖ content`; kinds from 80 on are filled up to 1,100 bytes. Behind a key update goes on under
+   * the next key. So many that the bucket of questions can be empty.
+   */
+  #records(first: Direction, rest: Buffer): Buffer[] {
     const sealed: Buffer[] = []
-    for (let at = 0; at + 3 <= rest.length && sealed.length < 8; ) {
+    let direction = first
+    for (let at = 0; at + 3 <= rest.length && sealed.length < 40; ) {
       const kind = rest.readUInt8(at) & 0x7f
       const content = rest.subarray(at + 3, at + 3 + rest.readUInt16BE(at + 1))
       const fill = Math.max(0, rest.readUInt8(at) & 0x80 ? 1_100 - content.length : 0)
       sealed.push(direction.seal(Buffer.concat([content, Buffer.alloc(fill, 0x61), integer(1, kind)])))
       this.kinds.push(kind)
+      if (kind === 6) direction = direction.next()
       at += 3 + content.length
     }
     return sealed

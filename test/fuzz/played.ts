@@ -31,23 +31,25 @@ export interface Ending {
   readonly sent: string
 }
 
-/** Plays the bytes, some of them only when a record under the application's keys has been sent, and ends: FIN. */
+/** Plays the bytes, some of them only when records under the application's keys have been sent, and ends: FIN. */
 class Tape extends Duplex {
   readonly sent: Buffer[] = []
+  #awaited: number
   #held: Buffer | null
 
-  constructor({ bytes, early }: Plan) {
+  constructor({ bytes, held }: Plan) {
     super()
-    this.#held = bytes.subarray(early ?? 0)
-    if (early === null) this.#play()
-    else this.push(bytes.subarray(0, early))
+    this.#awaited = held?.records ?? 0
+    this.#held = bytes.subarray(held?.at ?? 0)
+    if (held) this.push(bytes.subarray(0, held.at))
+    else this.#play()
   }
 
   override _read(): void {}
 
   override _write(chunk: Buffer, _encoding: BufferEncoding, done: () => void): void {
     this.sent.push(Buffer.from(chunk))
-    if (chunk[0] === TYPE.sealedApplication) this.#play()
+    if (chunk[0] === TYPE.sealedApplication && --this.#awaited <= 0) this.#play()
     done()
   }
 
@@ -122,7 +124,7 @@ const refusal = (): StalkError =>
   new StalkError('ERR_STALK_UNAUTHORIZED', 'the policy refuses everyone', { phase: 'handshake' })
 
 export async function play(plan: Plan): Promise<Ending> {
-  const { vector, role, closeFirst, early, refuses } = plan
+  const { vector, role, closeFirst, early, asks, refuses } = plan
   const tape = new Tape(plan)
   let asked = 0
   const { identity, maxMessage } = vector[role]
@@ -139,8 +141,10 @@ export async function play(plan: Plan): Promise<Ending> {
   const connection = new Connection(tape, planOf(own, 2 * WITHIN_MS))
   const messages: unknown[] = []
   connection.on('data', message => messages.push(describe(message))).on('error', () => {})
-  if (early !== null) connection.write('early')
-  if (closeFirst) connection.end()
+  if (early) connection.write('early')
+  if (asks) connection.once('secure', () => connection.rekey().catch(() => {})) // how it ends is in the outcome
+  if (closeFirst && asks) connection.once('secure', () => connection.end())
+  else if (closeFirst) connection.end()
   const { kind, code, acknowledged } = await within(connection)
   const sent = Buffer.concat(tape.sent).toString('hex')
   return { end: endOf(kind, code), asked, messages, acknowledged: acknowledged ?? 0, sent }

@@ -225,7 +225,11 @@ export const weakenedDifferential: readonly Weakened[] = [
       return ending.end === 'fault 2' ? { ...ending, end: 'truncated' } : ending
     })
   },
-  { without: 'early data', target: conversation(plan => play({ ...plan, early: null })) },
+  { without: 'early data', target: conversation(plan => play({ ...plan, early: false, held: null })) },
+  {
+    without: 'a request for new keys',
+    target: conversation(plan => play({ ...plan, asks: false, held: null }))
+  },
   { without: 'a policy', target: conversation(plan => play({ ...plan, refuses: false })) }
 ]
 

@@ -2,7 +2,7 @@
 // with the right keys sends what the input says.
 
 import { Judge } from '../judge.ts'
-import { FLAG, PLACES, type Plan, planOf } from '../plan.ts'
+import { ASKS, FLAG, PLACES, type Plan, planOf } from '../plan.ts'
 import { type Ending, play } from '../played.ts'
 import { hex, type Target, type Verdict } from '../target.ts'
 import { handshakes, negatives } from '../vectors.ts'
@@ -33,8 +33,8 @@ function compare(plan: Plan, ours: Ending, theirs: Ending): string | null {
   return null
 }
 
-function traitOf({ place, kinds, early }: Plan, ours: Ending, theirs: Ending): string {
-  const where = early === null ? place : `${place}, early`
+function traitOf({ place, kinds, early, asks }: Plan, ours: Ending, theirs: Ending): string {
+  const where = `${place}${early ? ', early' : ''}${asks ? ', asking' : ''}`
   return `${where} ${kinds.slice(0, 3)} ${ours.end}${ours.end === theirs.end ? '' : ` / ${theirs.end}`}`
 }
 
@@ -67,7 +67,12 @@ export const conversation = (playing: Play = play): Target => {
         '05000107',
         '8300019a',
         '840000',
-        '07000001'
+        '07000001',
+        '0800080102030405060708',
+        '0800080000000000000000',
+        '06000101',
+        '06000100',
+        '0900100102030405060708 0000000000000000'
       ]
     ].map(hex),
     seeds,
@@ -75,12 +80,13 @@ export const conversation = (playing: Play = play): Target => {
     async judge(inputs): Promise<Verdict[]> {
       const plans = inputs.map(planOf)
       const theirs = await judge.ask<Ending>(
-        plans.map(({ index, role, bytes, closeFirst, early, refuses }) => ({
+        plans.map(({ index, role, bytes, closeFirst, early, asks, refuses }) => ({
           vector: index,
           role,
           bytes: bytes.toString('hex'),
           closeFirst,
-          early: early !== null,
+          early,
+          asks,
           refuses
         }))
       )
@@ -126,15 +132,49 @@ function seeds(): Buffer[] {
   return [
     ...good,
     ...ends.flatMap(end => flags.map(flag => seed(0, 'to the initiator', flag, end))),
+    ...upkeep(),
     ...spoiled()
   ]
 }
 
+/** Pings, key updates and their answers, under every suite, to who has asked for new keys and to who has not. */
+function upkeep(): Buffer[] {
+  const ends = [
+    `${ping} 0200029101 ${close(0)}`,
+    `0200029101 ${ping} ${request} ${ping} 0200029102 ${close(0)}`,
+    `${request} ${answer} 0200029101`,
+    `${answer} 0200029101 ${request} 0200029102 ${close(0)}`,
+    `${request} ${request} ${ping} ${close(0)}`,
+    `830003da07ff ${ping} ${request} 84000161 ${close(0)}`,
+    `${close(0)} ${answer} ${pong(0)}`,
+    `${close(0)} ${pong(0)} ${answer}`,
+    `${close(0)} ${ping}`,
+    `${close(0)} ${request}`,
+    `${close(0)} 0900100102030405060708 0000000000000000`,
+    ping.repeat(32) + close(0),
+    ping.repeat(33) + close(0),
+    ping.repeat(30) + request.repeat(3) + close(0),
+    `${ping.repeat(20)} 0200029101 ${ping.repeat(19)}`
+  ]
+  const places = ['to the initiator', 'to the responder'] as const
+  return ends.flatMap((end, which) =>
+    places.flatMap(place =>
+      [0, FLAG.closeFirst].flatMap(flag => [
+        seed(which, place, flag, end),
+        seed(which, place, flag, end, ASKS)
+      ])
+    )
+  )
+}
+
+const ping = '0800080102030405060708'
+const request = '06000101'
+const answer = '06000100'
 const close = (count: number): string => `05000900${count.toString(16).padStart(16, '0')}`
 const pong = (count: number): string => `090010${count.toString(16).padStart(32, '0')}`
 
-const seed = (which: number, place: Plan['place'], flags: number, rest: string): Buffer =>
-  Buffer.concat([Buffer.of(which, PLACES.indexOf(place), flags), hex(rest)])
+const seed = (which: number, place: Plan['place'], flags: number, rest: string, asks = 0): Buffer =>
+  Buffer.concat([Buffer.of(which, PLACES.indexOf(place) | asks, flags), hex(rest)])
 
 /** The hellos of negative.json. */
 function spoiled(): Buffer[] {
