@@ -17,7 +17,7 @@ export interface KeptSession extends HeldTicket {
 }
 
 /**
- * What `connect` can resume, in this process's memory. Kept apart by where one connects to, and by `identity`, `app` and
+ * What `connect` can resume, in memory. Kept apart by where one connects to, and by `identity`, `app`, `suites` and
  * `peer`: what was agreed on with less is never used where more is asked for. Each session is offered once at most.
  */
 export class SessionCache {

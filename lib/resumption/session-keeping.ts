@@ -31,16 +31,17 @@ export class SessionKeeping {
     sessions.cache.keep(this.#place, held, lifetimeS * 1_000, notAfter)
   }
 
-  /** What was agreed on with another key, another policy or for another protocol is somewhere else. */
+  /** What was agreed on with another key, another policy, other suites or for another protocol is somewhere else. */
   get #place(): string {
-    const { sessions, identity, app, policy } = this.#config
+    const { sessions, identity, app, policy, suites } = this.#config
     const pins = policy.pins && [...policy.pins].sort()
     return JSON.stringify([
       sessions?.name,
       identity?.fingerprint,
       app.toString('latin1'),
       pins,
-      policy.verifies
+      policy.verifies,
+      suites.map(({ id }) => id)
     ])
   }
 }
