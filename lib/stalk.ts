@@ -131,7 +131,7 @@ function halfOf(config: Config, resumption: SessionKeeping): ReturnType<typeof i
     verify,
     ...(config.keyLog && { disclose: disclosing(config.keyLog) })
   }
-  if (config.role === 'initiator') return initiator({ ...shared, takeTicket: fits => resumption.take(fits) })
+  if (config.role === 'initiator') return initiator({ ...shared, ...resumption.source })
   const want = config.requireIdentity ? WANT.required : WANT.welcome
   return responder({ ...shared, want, tickets: config.tickets !== null })
 }

@@ -101,6 +101,7 @@ export function* initiator(config: InitiatorConfig): Half {
   const m4 = completeFlight('initiator', identity, signature, transcript, secrets.traffic.initiator)
   const { traffic, exporter, resumption } = secrets.application(transcript.hash, proof)
   config.disclose?.('application', ours.random, traffic)
+  if (!config.takeTicket) resumption.wipe() // nobody keeps sessions
   const inbound = new Traffic(suite, traffic.responder)
   const outbound = new Traffic(suite, traffic.initiator)
   const opener = inbound.opener()

@@ -2,7 +2,7 @@
 // is given once it is open. Knows what sessions are kept apart by, and that none outlives the one it was resumed with.
 
 import type { Session } from '../handshake/handshake.ts'
-import type { Resumable } from '../handshake/resumption.ts'
+import type { InitiatorConfig } from '../handshake/initiator.ts'
 import { resumableOf } from '../handshake/resumption.ts'
 import type { Config } from '../options.ts'
 import type { Ticket } from '../wire/control.ts'
@@ -16,11 +16,16 @@ export class SessionKeeping {
     this.#config = config
   }
 
-  /** A session to offer, for good; null if there is none. */
-  take(fits: (session: Resumable) => boolean): KeptSession | null {
+  /** Where the handshake gets a session to offer; nothing where none are kept. */
+  get source(): Pick<InitiatorConfig, 'takeTicket'> {
     const { sessions } = this.#config
-    this.#offered = sessions?.cache.take(this.#place, fits) ?? null
-    return this.#offered
+    if (!sessions) return {}
+    return {
+      takeTicket: fits => {
+        this.#offered = sessions.cache.take(this.#place, fits)
+        return this.#offered
+      }
+    }
   }
 
   keep({ ticket, nonce, lifetimeS }: Ticket, session: Session): void {

@@ -524,3 +524,63 @@ t.test('psk turned over in M2 is noticed either way', async t => {
   const strange = new TicketKeys({ secret: randomBytes(32) })
   t.equal((await attack(held, strange, turned)).code, 'ERR_STALK_BAD_RECORD', '0 to 1')
 })
+
+// --- the machine -----------------------------------------------------------------------------------------
+
+const misused = { code: 'ERR_STALK_INTERNAL', message: 'the handshake was given what it did not ask for' }
+
+t.test('a machine that asks about a ticket takes that answer and no other', async t => {
+  const store = new MemoryTicketStore()
+  const held = await ticketOf(everyone, { ...host, store })
+  const [m1] = await initiatorEnd({ ...everyone, held }).start()
+  const received = { type: 0xe1, inner: m1 as never }
+  const found = store.find(held.ticket)
+  const wrong: Record<string, (machine: End['machine']) => unknown> = {
+    accepted: machine => machine.accepted(),
+    signed: machine => machine.signed(Buffer.alloc(64)),
+    consumed: machine => machine.consumed(true),
+    issued: machine => machine.issued(null),
+    received: machine => machine.receive(received)
+  }
+  for (const [name, answerWith] of Object.entries(wrong)) {
+    const { machine } = responderEnd({ ...host, store })
+    machine.start()
+    t.match(machine.receive(received).next, { find: held.ticket })
+    t.throws(() => answerWith(machine), misused, name)
+  }
+  const { machine } = responderEnd({ ...host, store })
+  machine.start()
+  machine.receive(received)
+  t.match(machine.found(found).next, { consume: held.ticket })
+  t.throws(() => machine.found(found), misused)
+  const other = responderEnd({ ...host, store }).machine
+  t.throws(() => other.found(null), misused, 'before it began')
+})
+
+t.test('while a ticket is looked for, nothing may come in clear, and nothing has been said', async t => {
+  const store = new MemoryTicketStore()
+  const held = await ticketOf(everyone, { ...host, store })
+  const [m1] = await initiatorEnd({ ...everyone, held }).start()
+  const { machine } = responderEnd({ ...host, store })
+  machine.start()
+  const step = machine.receive({ type: 0xe1, inner: m1 as never })
+  t.same([step.send, step.openers, step.writable], [undefined, undefined, undefined])
+  for (const type of [0xe1, 0xe3, 0xe5]) t.throws(() => machine.admit(type), { code: 'ERR_STALK_UNEXPECTED' })
+})
+
+t.test('Accept is sent before a ticket is asked for, and messages only behind it', async t => {
+  const [a, b] = [initiatorEnd(everyone), responderEnd({ ...host, store: new MemoryTicketStore() })]
+  const [m1] = await a.start()
+  await b.start()
+  const [m2, m3] = await b.receive(m1 as never)
+  await a.receive(m2 as never)
+  const [m4] = await a.receive(m3 as never)
+  const { machine } = b
+  const opened = b.openers[0]?.open(m4 as never)
+  t.match(machine.receive({ type: 0xe5, inner: opened as never }).next, { ask: ed25519.raw })
+  const asked = machine.accepted()
+  t.match(asked, { next: { issue: { expires: null } }, writable: undefined })
+  t.equal(asked.send?.length, 2, 'the key, and Accept')
+  const last = machine.issued({ ticket: Buffer.of(7), lifetimeS: 60 })
+  t.match(last, { send: [{ type: 7 }], writable: { maxMessageBytes: 65_536 }, next: { agreed: {} } })
+})
