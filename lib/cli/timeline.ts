@@ -75,8 +75,10 @@ function flight({ identity, proof, fault }: Named<'flight'>): string {
   const who = identity
     ? `${identity.fingerprint} (${identity.type.toUpperCase()} ${identity.keysize})`
     : 'nobody (anonymous)'
-  const proven = proof ? 'signature and Finished' : 'Finished'
-  return `${who}: ${proven} ${fault === null ? 'match' : fault === undefined ? 'not verified' : `do not match (${fault})`}`
+  if (fault === undefined) return `${who}: not verified`
+  if (fault !== null)
+    return `${who}: ${proof ? 'signature or Finished does' : 'Finished does'} not match (${fault})`
+  return `${who}: ${proof ? 'signature and Finished match' : 'Finished matches'}`
 }
 
 function asks({ want, keyTypes }: Named<'flight'>): string {

@@ -4,7 +4,7 @@
 
 import { channel } from 'node:diagnostics_channel'
 import { debuglog } from 'node:util'
-import type { ErrorCode, StalkError } from '../errors.ts'
+import { type ErrorCode, StalkError } from '../errors.ts'
 import type { Role } from '../handshake/flight.ts'
 import type { Mode } from '../security.ts'
 import type { Connection } from './connection.ts'
@@ -111,7 +111,8 @@ export function secured(connection: Connection, role: Role): void {
 
 export function handshakeFailed(connection: Connection, role: Role, error: Error): void {
   if (!watched('stalk:handshake:failed')) return
-  tell('stalk:handshake:failed', connection, role, { code: (error as Partial<StalkError>).code, error })
+  const code = error instanceof StalkError ? error.code : undefined
+  tell('stalk:handshake:failed', connection, role, { code, error })
 }
 
 // The next two come from within a stage, where nobody else is to do anything: they are told on a tick of their own.

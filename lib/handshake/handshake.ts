@@ -33,7 +33,7 @@ export interface HandshakeConfig {
   readonly disclose?: Disclose
 }
 
-/** `random` is M1's. The secrets are wiped afterwards, not kept. */
+/** `random` is M1's. The secrets are wiped when they have been used: whoever keeps one makes a copy. */
 export type Disclose = (
   stage: 'handshake' | 'application',
   random: Buffer,

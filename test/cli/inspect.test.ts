@@ -120,7 +120,7 @@ t.test('a capture that is cut or was changed: what came before, where, why, and 
 t.test('another --app is told from a capture that was changed', async t => {
   const { exit, stdout, stderr } = await run([...whole, '--app', 'chat'])
   t.equal(await exit, 8)
-  t.match(stdout, /signature and Finished do not match \(ERR_STALK_BAD_SIGNATURE\)$/m)
+  t.match(stdout, /signature or Finished does not match \(ERR_STALK_BAD_SIGNATURE\)$/m)
   t.match(stdout, /message 1 /)
   t.match(stderr, /byte 77: the proof does not match: was it changed, or is this another --app\?/)
 })
@@ -185,7 +185,7 @@ t.test('every kind of entry has its words, in colours on a terminal alone', asyn
         maxMessage: 0,
         want: 'none'
       },
-      /nobody \(anonymous\): Finished not verified/
+      /nobody \(anonymous\): not verified/
     ],
     [
       {
