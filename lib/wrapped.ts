@@ -10,8 +10,9 @@ import type { Connection } from './connection/connection.ts'
 import { endWithReader } from './connection/half-open.ts'
 import { MessageStream } from './connection/message-stream.ts'
 import { type Outcome, unopened } from './connection/outcome.ts'
-import type { FlushOptions, SendOptions } from './connection/waits.ts'
+import { type FlushOptions, flushPatience, type SendOptions, signalIn, Waits } from './connection/waits.ts'
 import { StalkError, transportFailure } from './errors.ts'
+import { givenUp } from './option-checks.ts'
 import { Outbound } from './outbound.ts'
 import { Shuttle } from './shuttle.ts'
 
@@ -39,8 +40,9 @@ export class Wrapped<In = unknown, Out = unknown> extends MessageStream<In> {
   readonly #opened: Promise<Connection<In, Out>>
   #settleOpened!: { resolve(connection: Connection<In, Out>): void; reject(error: Error): void }
   #ended: Outcome | null = null
-  /** Messages of `send` that wait for a connection. */
-  #early = 0
+  readonly #waits = new Waits()
+  /** Messages of `send` that wait for a connection, with what takes them back. */
+  readonly #early = new Set<{ readonly signal: AbortSignal | undefined }>()
   #source: Duplex | null = null
   #feeder: Duplex | null = null
   #sourceError: Error | null = null
@@ -78,17 +80,30 @@ export class Wrapped<In = unknown, Out = unknown> extends MessageStream<In> {
   async send(message: Out, options?: SendOptions): Promise<void> {
     if (this.#connection) return this.#connection.send(message, options)
     this.#checkOpen('send')
-    this.#early += 1
-    const connection = await this.#opened
-    this.#early -= 1
-    return connection.send(message, options)
+    const signal = signalIn(options)
+    if (signal?.aborted) throw givenUp(signal)
+    const early = { signal }
+    this.#early.add(early)
+    let sent: Promise<void> | undefined
+    await this.#waits.add('send', { signal }, (done, fail) => {
+      this.#opened.then(connection => {
+        this.#early.delete(early)
+        if (signal?.aborted) return
+        sent = connection.send(message, options) // in the order of the calls
+        done()
+      }, fail)
+    })
+    return sent
   }
 
   /** As a connection's. */
-  async flush(options?: FlushOptions): Promise<void> {
+  async flush(options: FlushOptions = {}): Promise<void> {
     if (this.#connection) return this.#connection.flush(options)
     this.#checkOpen('flush')
-    return (await this.#opened).flush(options)
+    const { acked, ...patience } = flushPatience(options)
+    return this.#waits.add('flush', patience, (done, fail) => {
+      this.#opened.then(connection => connection.flush({ acked }).then(done, fail), fail)
+    })
   }
 
   #checkOpen(what: string): void {
@@ -192,7 +207,8 @@ export class Wrapped<In = unknown, Out = unknown> extends MessageStream<In> {
   override _destroy(given: Error | null, done: Done): void {
     this.failure.over()
     const error = given && given === this.#sourceError ? transportFailure(given) : given
-    const unsent = this.outbound.writableLength + this.#early
+    const early = [...this.#early].filter(({ signal }) => !signal?.aborted)
+    const unsent = this.outbound.writableLength + early.length
     const unread = this.readableLength
     this.outbound.destroy(error ?? undefined)
     this.#shuttle?.watchEnd()

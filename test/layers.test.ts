@@ -68,7 +68,7 @@ const ALLOWED: Record<string, string[]> = {
     'type wire/'
   ],
   'outbound.ts': ['type connection/'],
-  'wrapped.ts': ['connection/', 'outbound.ts', 'shuttle.ts'],
+  'wrapped.ts': ['option-checks.ts', 'connection/', 'outbound.ts', 'shuttle.ts'],
   'options.ts': [
     'option-checks.ts',
     'crypto/',
