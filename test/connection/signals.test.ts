@@ -4,13 +4,14 @@
 import { once } from 'node:events'
 import net, { type AddressInfo } from 'node:net'
 import t from 'tap'
-import { type Connection, connect, listener } from '../../lib/index.ts'
+import { type Connection, connect, listener, stalk } from '../../lib/index.ts'
 import { meddledPair } from '../helpers/adversary.ts'
 import {
   alice,
   bob,
   bothClosed,
   collect,
+  end,
   ends,
   open,
   pair,
@@ -281,4 +282,49 @@ t.test('connect: after that the signal has no effect', async t => {
   t.same(got, ['echo'])
   t.equal((await connection.outcome).kind, 'clean')
   await new Promise(resolve => server.close(resolve))
+})
+
+t.test('wrap: a caller gives up also while there is no source', async t => {
+  const [ours, theirs] = await tcpPair()
+  const responder = end('responder', theirs)
+  const got = collect(responder)
+  const wrapped = stalk.wrap({ role: 'initiator', identity: alice, peer: bob })
+  const controller = new AbortController()
+  const { signal } = controller
+  const given = [
+    wrapped.send('never', { signal }),
+    wrapped.flush({ signal }),
+    wrapped.flush({ acked: true, signal })
+  ]
+  for (const wait of given) wait.catch(() => {})
+  const kept = wrapped.send('kept')
+  await t.rejects(wrapped.flush({ timeout: 10 }), {
+    code: 'ERR_STALK_WAIT_TIMEOUT',
+    message: 'flush took longer than 10 ms'
+  })
+  controller.abort(reason)
+  for (const wait of given) await t.rejects(wait, givenUp)
+  await t.rejects(wrapped.send('never', { signal }), givenUp)
+  await t.rejects(wrapped.send('never', { timeout: 5 } as never), { code: 'ERR_STALK_INVALID_OPTION' })
+  await t.rejects(wrapped.flush({ timeout: 0 }), { code: 'ERR_STALK_INVALID_OPTION' })
+  const flushed = wrapped.flush({ acked: true, timeout: 10_000 })
+  ours.pipe(wrapped).resume()
+  await within(Promise.all([kept, flushed]), 'what was not given up')
+  t.same(got, ['kept'])
+  wrapped.outbound.end()
+  t.match(await within(wrapped.outcome, 'closed'), { kind: 'clean', sent: 1, acknowledged: 1, unsent: 0 })
+})
+
+t.test('wrap: what was given up before there was a source does not count as unsent', async t => {
+  const wrapped = stalk.wrap({ role: 'initiator', identity: alice, peer: bob })
+  wrapped.on('error', () => {})
+  const controller = new AbortController()
+  const sends = [wrapped.send(1, { signal: controller.signal }), wrapped.send(2)]
+  const both = Promise.allSettled(sends)
+  controller.abort(reason)
+  await turns()
+  wrapped.destroy(reason)
+  const results = await within(both, 'both')
+  t.match(results, [{ reason: givenUp }, { status: 'rejected' }])
+  t.match(await within(wrapped.outcome, 'closed'), { unsent: 1 })
 })
