@@ -23,6 +23,8 @@ import { against, answer, messages } from '../helpers/rogue.ts'
 
 /** Of each key, the sequences that it has sealed with. */
 const used = new Map<string, number[]>()
+/** Called while a record of this kind is sealed. */
+let onSeal: (kind: number) => void = () => {}
 /** The kinds of what was sealed, in order. */
 let kinds: number[] = []
 
@@ -36,6 +38,7 @@ for (const suite of Object.values(SUITES) as { sealing: Suite['sealing'] }[]) {
     return (sequence, aad, ...parts) => {
       sequences.push(sequence)
       kinds.push(parts.at(-1)?.[0] ?? 0)
+      onSeal(kinds.at(-1) as number)
       return seal(sequence, aad, ...parts)
     }
   }
@@ -100,6 +103,24 @@ t.test('two that ask at once change both keys twice', async t => {
       [2, 2]
     ]
   )
+  await parted(t, ends)
+})
+
+t.test('asked for while a key update is sealed, the next one stands behind the key of that', async t => {
+  const ends = await open()
+  const got = collect(ends.responder)
+  let asked: Promise<void> | null = null
+  let updates = 0
+  onSeal = kind => {
+    if (kind !== KIND.keyUpdate) return
+    updates += 1
+    if (updates === 2) asked = ends.responder.rekey() // while it answers
+  }
+  await within(ends.initiator.rekey(), 'rekey')
+  await within(asked ?? Promise.reject(new Error('not asked')), 'the one in between')
+  onSeal = () => {}
+  for (const side of [ends.initiator, ends.responder]) await side.send('behind')
+  await until(() => got.length === 1, 'the message')
   await parted(t, ends)
 })
 
