@@ -26,6 +26,10 @@ export interface Event {
   /** How it ended, or what it failed with, and the alert's code. */
   readonly kind?: string
   readonly code?: number | null
+  /** Of a session. */
+  readonly session?: string
+  readonly exported?: string
+  readonly resumed?: boolean
 }
 
 /** One listener or one connection of the process. Its events are taken in the order in which they come. */

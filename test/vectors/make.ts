@@ -991,7 +991,6 @@ const UNASKED: readonly ControlCase[] = [
   ['DECODE', 'a key update of value 2', 6, bytes('02')],
   ['DECODE', 'a key update of value 255', 6, bytes('ff')],
   ['UNEXPECTED', 'an answer to a key update that nobody asked for', 6, bytes('00')],
-  ['UNEXPECTED', 'a ticket', 7, Buffer.concat([integer(4, 60), Buffer.alloc(16), vector(bytes('dd'))])],
   ['UNEXPECTED', 'shapes', 10, bytes('40 01 01 01 61')],
   ['UNEXPECTED', 'an unknown kind', 11, NONE]
 ]
@@ -1001,6 +1000,14 @@ const IS_ASKED = named('mutual, Ed25519, ChaCha')
 
 /** Wrong answers to the initiator, and what the initiator may not send behind its close: places of `after`. */
 const ASKED: readonly (readonly [setup: Setup, place: number, ...ControlCase])[] = [
+  [
+    ASKS,
+    0,
+    'UNEXPECTED',
+    'a ticket',
+    7,
+    Buffer.concat([integer(4, 60), Buffer.alloc(16), vector(bytes('dd'))])
+  ],
   [ASKS, 3, 'UNEXPECTED', 'a pong of another value', 9, pongOf(PINGS[1], 2)],
   [ASKS, 3, 'UNEXPECTED', 'a final pong in the place of a pong', 9, pongOf(FINAL, 2)],
   [ASKS, 3, 'DECODE', 'a pong without a count', 9, PINGS[0]],

@@ -15,6 +15,8 @@ from .connection import Connection
 from .handshake import NONE, REQUIRED, Config
 from .identity import Identity
 from .notation import construct, describe
+from .resumption import Issued
+from .ticket_file import TicketFile
 from .wire import SUITES, Fault, PeerAlert, Truncated
 
 # What a mode asks of each side: an own identity, and one of the peer.
@@ -59,6 +61,8 @@ def parser() -> argparse.ArgumentParser:
     parser.add_argument('--show', action='store_true', help='print every message')
     parser.add_argument('--ping-every', metavar='N', type=int, help='ping behind every N-th record')
     parser.add_argument('--update-every', metavar='N', type=int, help='take new keys there')
+    parser.add_argument('--tickets', metavar='N', type=int, default=0, help='a listener: give out N, take them')
+    parser.add_argument('--ticket-file', metavar='JSON', help='keep the tickets there, and offer one of them')
     parser.add_argument('--close', choices=['first', 'second'], default='second')
     parser.add_argument('--abort', action='store_true', help='abort when all is sent')
     return parser
@@ -81,6 +85,9 @@ def config(options) -> Config:
         want=REQUIRED if peers else NONE,
         app=options.app,
         max_message=options.max_message,
+        kept=TicketFile(options.ticket_file) if options.ticket_file else None,
+        refuses=lambda key: not trust(key),
+        issued=Issued() if options.tickets else None,
     )
 
 
@@ -107,6 +114,8 @@ def serve(sock: socket.socket, role: str, options, settings: Config, report: Rep
         return
     report('secure', **security(conn))
     try:
+        for _ in range(options.tickets):
+            conn.send_ticket()
         talk(conn, options, report)
     except (Fault, PeerAlert, Truncated):
         pass  # the outcome tells
@@ -119,6 +128,7 @@ def security(conn: Connection) -> dict:
         'mode': handshake.mode,
         'suite': handshake.keys.suite.name,
         'peer': handshake.peer.fingerprint if handshake.peer else None,
+        'resumed': handshake.resumed is not None,
         'session': handshake.keys.session_id.hex(),
         'exported': handshake.keys.export(b'interop', b'context', 32).hex(),
     }

@@ -1,5 +1,5 @@
 """A blocking connection over a socket: messages both ways, close with its counts, alerts (sections 12 to 18),
-ping and key update (section 21).
+ping, key update and tickets (section 21).
 
 One thread uses it at a time. `receive` answers None when the peer has closed its direction; what ended the
 connection otherwise is raised, behind the messages that came before it.
@@ -15,10 +15,12 @@ from dataclasses import dataclass
 from typing import Callable
 
 from .handshake import Config, Initiator, Responder
+from .resumption import MAX_LIFETIME, NONCE_SIZE, decode_ticket, encode_ticket
 from .values import Invalid, decode_batch, decode_message, encode_message
 from .wire import (
     ALERT, APPLICATION, CLOSE, DECODE, FRAGMENT, INTERNAL, KEY_UPDATE, LAST_FRAGMENT, LIMIT, MAX_CONTENT,
-    MESSAGES, OVERFLOW, PING, PONG, TIMEOUT, UNEXPECTED, Fault, Link, PeerAlert, Truncated, parse_alert,
+    MESSAGES, OVERFLOW, PING, PONG, TICKET, TIMEOUT, UNEXPECTED, Fault, Link, PeerAlert, Truncated,
+    parse_alert,
 )
 
 LEAST_FRAGMENT = 1_024
@@ -46,6 +48,8 @@ class Outcome:
     received: int
     pongs: int
     updates: int
+    tickets: int
+    resumed: bool
 
 
 class Bucket:
@@ -83,6 +87,7 @@ class Connection:
         self._asked_by_peer, self._asked_by_us = Bucket(32, 1), Bucket(16, 2)
         self.sent = self.acknowledged = self.received = 0
         self.pongs = self.updates = 0  # answers to our pings and to our requests for a key update
+        self.tickets = 0  # sent or received
         self.between: Callable[[], None] = lambda: None  # called behind every record of our messages
         sock.settimeout(timeout)
         self.handshake = (Initiator if role == 'initiator' else Responder)(self._link, config)
@@ -115,6 +120,21 @@ class Connection:
         self._update_asked = True
         self._guarded(lambda: self._write_key_update(REQUEST))
 
+    def send_ticket(self, lifetime: int = MAX_LIFETIME, nonce: bytes = b'', value: bytes = b'') -> bool:
+        """As a responder that issues tickets: gives out one, unless there is no second left to use it in."""
+        issued = self._config.issued
+        now = issued.clock()
+        nonce, value = nonce or secrets.token_bytes(NONCE_SIZE), value or issued.new_value()
+        if self.handshake.resumed:
+            lifetime = int(min(lifetime, self.handshake.resumed.expiry - now))
+        if lifetime < 1:
+            return False
+        self._may_ask(lambda: True)
+        issued.keep(self.handshake.ticket(value, nonce, now + lifetime))
+        self._guarded(lambda: self._link.write_sealed(TICKET, encode_ticket(lifetime, nonce, value)))
+        self.tickets += 1
+        return True
+
     def receive(self):
         """The next message; None when the peer has closed."""
         while not self._queue:
@@ -146,7 +166,8 @@ class Connection:
         self._fail(Fault(code, 'aborted'))
 
     def outcome(self) -> Outcome:
-        counts = self.sent, self.acknowledged, self.received, self.pongs, self.updates
+        counts = self.sent, self.acknowledged, self.received, self.pongs, self.updates, self.tickets
+        counts += (self.handshake.resumed is not None,)
         match self._failure:
             case None:
                 return Outcome('clean', None, 'both sides have closed', *counts)
@@ -270,6 +291,8 @@ class Connection:
                 self._on_messages(inner.content)
             case kind, Inbound.OPEN | Inbound.WITHIN if kind in (FRAGMENT, LAST_FRAGMENT):
                 self._on_fragment(inner.content, last=kind == LAST_FRAGMENT)
+            case kind, Inbound.OPEN if kind == TICKET and self.handshake.role == 'initiator':
+                self._on_ticket(inner.content)
             case kind, Inbound.OPEN | Inbound.WITHIN if kind == PING:
                 self._on_ping(inner.content)
             case kind, Inbound.OPEN | Inbound.WITHIN | Inbound.CLOSED if kind == PONG:
@@ -314,6 +337,14 @@ class Connection:
         if self._close_sent:
             with contextlib.suppress(OSError):  # a final pong that does not arrive is no error
                 self._link.write_sealed(PONG, bytes(8) + self._count())
+
+    def _on_ticket(self, content: bytes) -> None:
+        lifetime, nonce, value = decode_ticket(content)
+        self._draw()
+        self.tickets += 1
+        kept = self._config.kept
+        if kept:
+            kept.keep(self.handshake.ticket(value, nonce, kept.clock() + lifetime))
 
     # Every question is answered at once: none can come before the answer to the one before it was sealed.
 

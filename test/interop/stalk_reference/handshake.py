@@ -1,4 +1,4 @@
-"""The handshake M1 to M5: messages, transcript, key schedule, both roles (sections 7 to 11, 19).
+"""The handshake M1 to M5: messages, transcript, key schedule, both roles (sections 7 to 11, 19, 21.4).
 
 Each role runs in two steps. `start` ends when both sides' proofs are exchanged and the trust policy has
 answered; `finish` is Accept. Between them an initiator may send early data.
@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X
 from cryptography.hazmat.primitives.kdf.hkdf import HKDFExpand
 
 from .identity import ALGORITHMS, ANONYMOUS, Identity, PublicKey
+from .resumption import Issued, Kept, Ticket
 from .wire import (
     ALERT, APPLICATION, AUTH_FAILED, AUTH_REQUIRED, DECODE, FLIGHT, HANDSHAKE, INITIATOR_HELLO,
     NOTHING_IN_COMMON, PLAIN_ALERT, RESPONDER_HELLO, SUITES, UNEXPECTED, Fault, Inner, Link, PeerAlert,
@@ -24,6 +25,7 @@ from .wire import (
 MAGIC = b'STLK'
 VERSION = 1
 FLIGHT_SIZE = 2_048
+BINDER_SIZE = 32
 
 # What a responder says to an initiator's identity.
 NONE, WELCOME, REQUIRED = 0, 1, 2
@@ -52,6 +54,10 @@ class Config:
     want: int = WELCOME
     app: str = ''
     max_message: int = 16 * 2**20
+    # An initiator's tickets, if it keeps any, and what it can tell of its policy without asking it.
+    kept: Kept | None = None
+    refuses: Callable[[PublicKey | None], bool] = lambda key: False
+    issued: Issued | None = None  # a responder's tickets, if it issues any
     new_random: Callable[[], bytes] = lambda: secrets.token_bytes(32)
     new_share: Callable[[], X25519PrivateKey] = X25519PrivateKey.generate
     offer: Callable[[list[int]], list[int]] = offer_with_grease
@@ -67,21 +73,23 @@ class InitiatorHello:
     suites: list[int]
     sigs: list[int]
     share: bytes
+    ticket: bytes | None = None
+    binder: bytes = bytes(BINDER_SIZE)
 
     def encode(self) -> bytes:
         body = MAGIC + listing(self.versions, 2) + self.random + listing(self.suites, 2)
-        body += listing(self.sigs, 1) + self.share + b'\0'
+        body += listing(self.sigs, 1) + self.share
+        body += b'\0' if self.ticket is None else b'\1' + vector(self.ticket) + self.binder
         return header(INITIATOR_HELLO, len(body)) + body
 
     @classmethod
     def decode(cls, record: bytes) -> 'InitiatorHello':
         reader = _hello_reader(record)
-        hello = cls(reader.list(2), reader.take(32), reader.list(2), reader.list(1), reader.take(32))
+        fields = [reader.list(2), reader.take(32), reader.list(2), reader.list(1), reader.take(32)]
         if _psk(reader) == 1:
-            reader.vector(1, 512)
-            reader.take(32)
+            fields += reader.vector(1, 512), reader.take(BINDER_SIZE)
         reader.end()
-        return hello
+        return cls(*fields)
 
 
 @dataclass(frozen=True)
@@ -201,13 +209,29 @@ class Transcript:
         return self._hash.copy().digest()
 
 
-class KeySchedule:
-    """All secrets of a connection, named as in section 8."""
+def schedule_salt(app: str) -> bytes:
+    return sha256(b'stalk/1 key schedule' + prologue(app))
 
-    def __init__(self, app: str, suite: Suite, shared: bytes, th1: bytes):
+
+def binder_key(app: str, psk: bytes) -> bytes:
+    """fin_b."""
+    es = extract(schedule_salt(app), psk)
+    return expand_label(expand_label(es, 'binder', b'', 32), 'finished', b'', 32)
+
+
+def binder(app: str, psk: bytes, m1: bytes) -> bytes:
+    """Over M1's record without the binder at its end, whose length counts it."""
+    cut = Transcript(app).add(m1[:-BINDER_SIZE])
+    return hmac.digest(binder_key(app, psk), cut, hashlib.sha256)
+
+
+class KeySchedule:
+    """All secrets of a connection, named as in section 8. `psk` is a ticket's, or zeros."""
+
+    def __init__(self, app: str, suite: Suite, shared: bytes, th1: bytes, psk: bytes = bytes(32)):
         self.suite = suite
-        self.salt = sha256(b'stalk/1 key schedule' + prologue(app))
-        self.es = extract(self.salt, bytes(32))
+        self.salt = schedule_salt(app)
+        self.es = extract(self.salt, psk)
         self.hs = extract(expand_label(self.es, 'derived', b'', 32), shared)
         self.ms = extract(expand_label(self.hs, 'derived', b'', 32), bytes(32))
         self.i_hs = expand_label(self.hs, 'i hs', th1, 32)
@@ -217,6 +241,7 @@ class KeySchedule:
         self.i_ap = expand_label(self.ms, 'i ap', th7, 32)
         self.r_ap = expand_label(self.ms, 'r ap', th7, 32)
         self.exp = expand_label(self.ms, 'exp', th7, 32)
+        self.res = expand_label(self.ms, 'res', th7, 32)
 
     def traffic(self, secret: bytes) -> TrafficKeys:
         sizes = {'key': 32, 'iv': self.suite.iv_length, 'mac': 32}
@@ -237,6 +262,9 @@ class KeySchedule:
         setattr(self, name, secret)
         return self.protection(APPLICATION, secret)
 
+    def ticket_psk(self, nonce: bytes) -> bytes:
+        return expand_label(self.res, 'ticket', nonce, 32)
+
     @property
     def session_id(self) -> bytes:
         return expand_label(self.exp, 'session id', b'', 32)
@@ -253,6 +281,7 @@ class Handshake:
     """What both roles share. Afterwards `peer` is the peer's verified key, or None if it is anonymous."""
 
     role: str
+    peer_role: str
     secrets: tuple[str, str]  # names of the application secrets: our direction's, the peer's
 
     def __init__(self, link: Link, config: Config):
@@ -266,6 +295,7 @@ class Handshake:
         self.th: dict[str, bytes] = {}
         self.peer: PublicKey | None = None
         self.peer_max_message = 0
+        self.resumed: Ticket | None = None  # M2's psk is 1: the ticket of M1
 
     def _hash(self, name: str | None, data: bytes) -> bytes:
         """Adds to the transcript. The hash over all up to here has a name where it is used."""
@@ -283,14 +313,16 @@ class Handshake:
             raise Fault(AUTH_FAILED, 'the share is of small order') from None
 
     def _schedule(self, suite: int, hellos: bytes) -> None:
-        self.keys = KeySchedule(self.config.app, SUITES[suite], self.shared, self._hash('th1', hellos))
+        th1 = self._hash('th1', hellos)
+        psk = self.resumed.psk if self.resumed else bytes(32)
+        self.keys = KeySchedule(self.config.app, SUITES[suite], self.shared, th1, psk)
 
     def _write_flight(self, identity: Identity | None, shown: bytes, types, th_names, secret: bytes) -> None:
-        """Identity, Proof if there is one, Finished, padded to one size for every kind of key."""
+        """Identity, Proof unless there is none, Finished, padded to one size for every kind of key."""
         signed_th, finished_th, after_th = th_names
         proof = b''
         th = self._hash(signed_th, shown)
-        if identity:
+        if identity and not self.resumed:
             proof = message(types[1], vector(identity.sign(self._signed(types[1], th))))
         mac = self.keys.finished(secret, self._hash(finished_th, proof))
         finished = message(types[2], mac)
@@ -312,8 +344,9 @@ class Handshake:
         shown = IdentityMessage.decode(*messages[0])
         if shown.key and shown.key.alg not in sigs:
             raise Fault(UNEXPECTED, 'a signature algorithm that was not offered')
-        if (shown.key is not None) != (len(messages) == 3):
-            raise Fault(UNEXPECTED, 'a proof without an identity, or none with it')
+        proven = shown.key is not None and not self.resumed
+        if proven != (len(messages) == 3):
+            raise Fault(UNEXPECTED, 'a proof that may not be there, or none where it must')
         self._verify(shown.key, messages, types, th_names, secret)
         self.peer_max_message = shown.max_message
         return shown
@@ -321,7 +354,10 @@ class Handshake:
     def _verify(self, key: PublicKey | None, messages, types, th_names, secret: bytes) -> None:
         signed_th, finished_th, after_th = th_names
         th, proof = self._hash(signed_th, message(*messages[0])), b''
-        if key:
+        if self.resumed:
+            if key != getattr(self.resumed, self.peer_role):
+                raise Fault(AUTH_FAILED, "the identity is not the ticket's")
+        elif key:
             proof = message(*messages[1])
             signature = _signature(messages[1][1])
             key.check()
@@ -335,6 +371,20 @@ class Handshake:
         if self.config.trust(key) is not True:
             raise Fault(AUTH_FAILED, 'the trust policy refuses the peer')
         self.peer = key
+
+    @property
+    def own(self) -> PublicKey | None:
+        return self.config.identity.public if self.config.identity else None
+
+    def ticket(self, value: bytes, nonce: bytes, expiry: float) -> Ticket:
+        """What is kept of this session for a ticket of it. Of a resumed one it inherits the expiry."""
+        if self.resumed:
+            expiry = min(expiry, self.resumed.expiry)
+        session = {
+            'psk': self.keys.ticket_psk(nonce), 'version': VERSION, 'suite': self.keys.suite.id,
+            'app': self.config.app, self.role: self.shown, self.peer_role: self.peer,
+        }
+        return Ticket(value=value, **session, expiry=expiry)
 
     def update_outbound(self) -> None:
         self.link.outbound = self.keys.update(self.secrets[0])
@@ -357,7 +407,7 @@ INITIATOR_FLIGHT = (INITIATOR_IDENTITY, INITIATOR_PROOF, INITIATOR_FINISHED), ('
 
 
 class Initiator(Handshake):
-    role, secrets = 'initiator', ('i_ap', 'r_ap')
+    role, peer_role, secrets = 'initiator', 'responder', ('i_ap', 'r_ap')
 
     def start(self) -> None:
         hello, m1 = self._send_hello()
@@ -368,10 +418,25 @@ class Initiator(Handshake):
 
     def _send_hello(self) -> tuple[InitiatorHello, bytes]:
         config = self.config
-        hello = InitiatorHello([VERSION], self.random, config.offer(config.suites), config.sigs, self.share)
+        fields = [VERSION], self.random, config.offer(config.suites), config.sigs, self.share
+        self.offered = config.kept.take(self._may_offer) if config.kept else None
+        hello = InitiatorHello(*fields, self.offered.value if self.offered else None)
         m1 = hello.encode()
+        if self.offered:
+            m1 = m1[:-BINDER_SIZE] + binder(config.app, self.offered.psk, m1)
         self.link.write(m1)
         return hello, m1
+
+    def _may_offer(self, ticket: Ticket) -> bool:
+        """What is left of the rules of section 21.4: `Kept` holds those on expiry and on single use."""
+        config, responder = self.config, ticket.responder
+        return (
+            (ticket.version, ticket.app) == (VERSION, config.app)
+            and ticket.suite in config.suites
+            and (responder is None or responder.alg in config.sigs)
+            and ticket.initiator == self.own
+            and not config.refuses(responder)
+        )
 
     def _read_hello(self, sent: InitiatorHello, m1: bytes) -> None:
         m2 = self.link.read(RESPONDER_HELLO, PLAIN_ALERT, INITIATOR_HELLO)
@@ -383,10 +448,15 @@ class Initiator(Handshake):
         hello = ResponderHello.decode(m2)
         if hello.random == self.random or hello.share == self.share:
             raise Fault(UNEXPECTED, 'our own hello is reflected')
-        if hello.version not in sent.versions or hello.psk or hello.suite not in sent.suites:
+        if hello.version not in sent.versions or hello.suite not in sent.suites:
             raise Fault(UNEXPECTED, 'a choice that was not offered')
+        if hello.psk and not self.offered:
+            raise Fault(UNEXPECTED, 'a ticket is taken and none was offered')
         if is_grease(hello.suite) or hello.suite not in SUITES:
             raise Fault(UNEXPECTED, 'the suite means nothing')
+        self.resumed = self.offered if hello.psk else None
+        if self.resumed and hello.suite != self.resumed.suite:
+            raise Fault(UNEXPECTED, "a suite that is not the ticket's")
         self._agree(hello.random, hello.share)
         self._schedule(hello.suite, m1 + m2)
         self.link.outbound = self.keys.protection(HANDSHAKE, self.keys.i_hs)
@@ -406,6 +476,8 @@ class Initiator(Handshake):
         if asked.want == REQUIRED and not identity:
             raise Fault(AUTH_REQUIRED, 'the responder requires an identity')
         self.shown = identity.public if identity else None
+        if self.resumed and self.shown != self.resumed.initiator:
+            raise Fault(UNEXPECTED, 'the responder does not want the identity that the ticket stands for')
         shown = IdentityMessage(self.shown, self.config.max_message).encode(INITIATOR_IDENTITY)
         types, th_names = INITIATOR_FLIGHT
         self._write_flight(identity, shown, types, th_names, self.keys.i_hs)
@@ -423,7 +495,7 @@ class Initiator(Handshake):
 
 
 class Responder(Handshake):
-    role, secrets = 'responder', ('r_ap', 'i_ap')
+    role, peer_role, secrets = 'responder', 'initiator', ('r_ap', 'i_ap')
 
     def start(self) -> None:
         self._exchange_hellos()
@@ -439,19 +511,37 @@ class Responder(Handshake):
         m1 = self.link.read(INITIATOR_HELLO)
         hello = InitiatorHello.decode(m1)
         suite = next((suite for suite in hello.suites if suite in self.config.suites), None)
-        identity = self.config.identity
-        if VERSION not in hello.versions or not suite or (identity and identity.public.alg not in hello.sigs):
+        if VERSION not in hello.versions or not suite or (self.own and self.own.alg not in hello.sigs):
             raise Fault(NOTHING_IN_COMMON, 'no version, suite or signature algorithm in common')
+        self.resumed = self._decide(hello, m1, suite)
         self._agree(hello.random, hello.share)
-        m2 = ResponderHello(VERSION, self.random, suite, self.share).encode()
+        m2 = ResponderHello(VERSION, self.random, suite, self.share, int(self.resumed is not None)).encode()
         self.link.write(m2)
         self._schedule(suite, m1 + m2)
         self.link.outbound = self.keys.protection(HANDSHAKE, self.keys.r_hs)
         self.link.inbound[HANDSHAKE] = self.keys.protection(HANDSHAKE, self.keys.i_hs)
 
+    def _decide(self, hello: InitiatorHello, m1: bytes, suite: int) -> Ticket | None:
+        """The ticket that the session is resumed with; None is psk 0 (section 21.4, decision)."""
+        issued, config = self.config.issued, self.config
+        ticket = issued.find(hello.ticket) if issued and hello.ticket else None
+        if not ticket:
+            return None
+        session = ticket.version, ticket.suite, ticket.app, ticket.responder
+        if session != (VERSION, suite, config.app, self.own):
+            return None
+        known = ticket.initiator
+        if known and (config.want == NONE or known.alg not in config.sigs):
+            return None
+        if not known and config.want == REQUIRED:
+            return None
+        if not hmac.compare_digest(hello.binder, binder(config.app, ticket.psk, m1)):
+            raise Fault(AUTH_FAILED, 'the binder does not match')
+        return ticket if issued.take(ticket) else None
+
     def _send_flight(self) -> None:
         config = self.config
-        self.shown = config.identity.public if config.identity else None
+        self.shown = self.own
         shown = IdentityMessage(self.shown, config.max_message, config.want, tuple(config.sigs))
         types, th_names = RESPONDER_FLIGHT
         self._write_flight(config.identity, shown.encode(RESPONDER_IDENTITY), types, th_names, self.keys.r_hs)
