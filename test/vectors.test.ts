@@ -32,6 +32,18 @@ import {
   responderEnd
 } from './helpers/machines.ts'
 import { within } from './helpers/pair.ts'
+import {
+  binderOf,
+  finding,
+  isHeld,
+  isOfTickets,
+  isResumed,
+  type KeptTicket,
+  offering,
+  resumedSecrets,
+  ticketPsk,
+  verifiedByTicket
+} from './helpers/resumption.ts'
 import { hex } from './helpers/tamper.ts'
 import type {
   HandshakeFile,
@@ -59,6 +71,12 @@ t.test('the files are what their generator makes', async t => {
 // --- a vector's ends -----------------------------------------------------------------------------------
 
 type Role = 'initiator' | 'responder'
+
+function vectorNamed(name: string): HandshakeVector {
+  const found = handshakes.vectors.find(vector => vector.name === name)
+  if (!found) throw new Error(`no handshake ${name}`)
+  return found
+}
 
 const suiteOf = ({ suite }: HandshakeVector): Suite => {
   const found = Object.values(SUITES).find(({ id }) => id === suite)
@@ -103,7 +121,8 @@ function endOf(vector: HandshakeVector, role: Role): End {
     identity,
     maxMessageBytes: side.maxMessage,
     want: vector.want as Want,
-    random: role === 'initiator' ? queue(...secrets, ...greaseBytes(vector)) : queue(...secrets)
+    random: role === 'initiator' ? queue(...secrets, ...greaseBytes(vector)) : queue(...secrets),
+    ...ticketOptions(vector, role)
   }
   // RSA-PSS is random, so the recorded signature is used; that it is valid is checked where it arrives.
   const recorded = identity?.type === 'rsa' ? { signWith: () => hex(side.signature ?? '') } : {}
@@ -112,12 +131,41 @@ function endOf(vector: HandshakeVector, role: Role): End {
     : responderEnd({ ...options, ...recorded })
 }
 
+/** The ticket that M1 offers; whether it can be found is told by M2. */
+function keptOf({ offer, suite, app, initiator, responder }: HandshakeVector): KeptTicket | null {
+  return offer
+    ? {
+        ticket: hex(offer.ticket),
+        psk: hex(offer.psk),
+        suite,
+        app,
+        initiator: keyNamed(initiator.identity)?.raw ?? null,
+        responder: keyNamed(responder.identity)?.raw ?? null
+      }
+    : null
+}
+
+function ticketOptions(vector: HandshakeVector, role: Role): Partial<EndOptions> {
+  const kept = keptOf(vector)
+  if (!kept) return {}
+  if (role === 'initiator') return offering(kept)
+  return finding(vector.psk === 1 ? kept : null)
+}
+
 /** What arrives at each end, in order. */
 const ARRIVING = { initiator: ['M2', 'M3', 'M5'], responder: ['M1', 'M4'] } as const
 
 // --- handshake.json ------------------------------------------------------------------------------------
 
-for (const vector of handshakes.vectors) {
+const held = handshakes.vectors.filter(isHeld)
+const heldNegatives = negatives.vectors.filter(({ handshake }) => isHeld(vectorNamed(handshake)))
+
+t.test('there are vectors of tickets, and others', async t => {
+  t.equal(handshakes.vectors.filter(isOfTickets).length, 18)
+  t.equal(handshakes.vectors.filter(vector => !isOfTickets(vector)).length, 15)
+})
+
+for (const vector of held) {
   t.test(`${vector.name}: lib says and derives what the vector says`, async t => {
     const ends = { initiator: endOf(vector, 'initiator'), responder: endOf(vector, 'responder') }
     const said = { initiator: [] as string[], responder: [] as string[] }
@@ -138,7 +186,14 @@ for (const vector of handshakes.vectors) {
     checkTranscript(t, vector)
     checkSignatures(t, vector)
     checkSchedule(t, vector)
+    checkBinder(t, vector)
   })
+}
+
+function checkBinder(t: Test, { prologue, offer, records }: HandshakeVector): void {
+  if (!offer) return
+  const binder = binderOf(hex(prologue), hex(offer.psk), hex(records.M1))
+  t.equal(binder.toString('hex'), offer.binder)
 }
 
 function checkSession(t: Test, vector: HandshakeVector, { initiator, responder }: Record<Role, End>): void {
@@ -150,6 +205,7 @@ function checkSession(t: Test, vector: HandshakeVector, { initiator, responder }
   t.match(responder.session, { self: r, peer: i, peerMaxMessageBytes: vector.initiator.maxMessage })
   for (const { session } of [initiator, responder]) {
     t.equal(session?.suite.id, vector.suite)
+    if (session && isOfTickets(vector)) t.equal(isResumed(session), vector.psk === 1)
     t.equal(session?.exporter.sessionId.toString('hex'), vector.sessionId)
     for (const { label, context, length, out } of vector.exports) {
       const key = session?.exporter.export(Buffer.from(label), Buffer.from(context), length)
@@ -176,10 +232,14 @@ function checkAfter(t: Test, vector: HandshakeVector, ends: Record<Role, End>): 
   const secrets = { initiator: secretOf('initiator', vector), responder: secretOf('responder', vector) }
   const sealers = { initiator: ends.initiator.sealer, responder: ends.responder.sealer }
   const openers = { initiator: ends.responder.openers[0], responder: ends.initiator.openers[0] }
-  for (const { from, what, kind, content, innerBytes, record, next } of vector.after) {
+  for (const { from, what, kind, content, innerBytes, record, next, ticket } of vector.after) {
     const sealed = sealers[from]?.seal({ type: kind, body: hex(content), innerBytes })
     t.equal(sealed && enframe(sealed).toString('hex'), record, `${from}: ${what}`)
     t.same(openers[from]?.open(frameOf(hex(record))), { type: kind, body: hex(content), innerBytes })
+    for (const { session } of ticket ? Object.values(ends) : []) {
+      const psk = session && ticketPsk(session, hex(ticket?.nonce ?? ''))
+      t.equal(psk?.toString('hex'), ticket?.psk, `${from}: psk`)
+    }
     if (!next) continue
     secrets[from] = nextSecret(secrets[from])
     const [type, suite, keys] = apply(secrets[from], vector)
@@ -212,13 +272,13 @@ function checkTranscript(t: Test, vector: HandshakeVector): void {
   t.same({ th1, th2, th3, th5, th6, th7 }, vector.transcript)
 }
 
-function checkSignatures(t: Test, { initiator, responder, transcript }: HandshakeVector): void {
+function checkSignatures(t: Test, { initiator, responder, transcript, psk }: HandshakeVector): void {
   const sides: [Role, SideVector, string][] = [
     ['responder', responder, transcript.th2],
     ['initiator', initiator, transcript.th5]
   ]
   for (const [role, { identity, signed, signature }, hash] of sides) {
-    const key = keyNamed(identity)
+    const key = psk === 1 ? null : keyNamed(identity)
     if (!key || signed === null || signature === null) {
       t.same([key, signed, signature], [null, null, null])
       continue
@@ -231,7 +291,7 @@ function checkSignatures(t: Test, { initiator, responder, transcript }: Handshak
 function checkSchedule(t: Test, vector: HandshakeVector): void {
   const { transcript, secrets, keys, initiator, responder } = vector
   const suite = suiteOf(vector)
-  const early = new HandshakeSecrets(hex(vector.prologue), hex(vector.shared), hex(transcript.th1))
+  const early = secretsBehindHellos(vector)
   t.equal(early.traffic.initiator.toString('hex'), secrets.i_hs)
   t.equal(early.traffic.responder.toString('hex'), secrets.r_hs)
   t.equal(finishedMac(early.traffic.responder, hex(transcript.th3)).toString('hex'), responder.finished)
@@ -246,16 +306,28 @@ function checkSchedule(t: Test, vector: HandshakeVector): void {
   }
 }
 
+function secretsBehindHellos({
+  prologue,
+  shared,
+  transcript,
+  offer,
+  psk
+}: HandshakeVector): HandshakeSecrets {
+  const inputs = [hex(prologue), hex(shared), hex(transcript.th1)] as const
+  return offer && psk === 1 ? resumedSecrets(...inputs, hex(offer.psk)) : new HandshakeSecrets(...inputs)
+}
+
 /** What application keys are made with: the responder's flight, verified. */
-function verifiedBy({ flights, records, prologue, secrets, responder }: HandshakeVector): Verified {
+function verifiedBy({ flights, records, prologue, secrets, responder, psk }: HandshakeVector): Verified {
   const transcript = new Transcript(hex(prologue)).add(hex(records.M1), hex(records.M2))
   const flight = decodeFlight('responder', { type: 1, body: hex(flights.M3), innerBytes: 2048 })
   const peer = keyNamed(responder.identity)?.raw ?? null
-  return Verified.flight('responder', flight, peer, transcript, hex(secrets.r_hs), verify)
+  const inputs = ['responder', flight, peer, transcript, hex(secrets.r_hs)] as const
+  return psk === 1 ? verifiedByTicket(...inputs) : Verified.flight(...inputs, verify)
 }
 
 t.test('the keys open what is sealed in M3, M4 and M5, and seal the same again', async t => {
-  for (const vector of handshakes.vectors) {
+  for (const vector of held) {
     const suite = suiteOf(vector)
     const sealed = [
       ['M3', TYPE.sealedHandshake, vector.keys.r_hs, hex(vector.flights.M3), 2048],
@@ -273,12 +345,6 @@ t.test('the keys open what is sealed in M3, M4 and M5, and seal the same again',
 })
 
 // --- negative.json -------------------------------------------------------------------------------------
-
-const vectorNamed = (name: string): HandshakeVector => {
-  const found = handshakes.vectors.find(vector => vector.name === name)
-  if (!found) throw new Error(`no handshake ${name}`)
-  return found
-}
 
 /** An end to which everything came as it should up to this place of the handshake. */
 async function endAt(vector: HandshakeVector, to: Role, place: RecordName): Promise<End> {
@@ -321,7 +387,7 @@ const thrownBy = (step: () => unknown): unknown => {
   return undefined
 }
 
-for (const negative of negatives.vectors) {
+for (const negative of heldNegatives) {
   const { name, handshake, to, place, record, code, asked } = negative
   const title = `${handshake}, ${place} to the ${to}: ${name}`
   const vector = vectorNamed(handshake)
@@ -364,7 +430,7 @@ function startOf(vector: HandshakeVector, role: Role): Start {
   }
 }
 
-for (const vector of handshakes.vectors) {
+for (const vector of held) {
   const end = vector.after.length
   for (const role of (['initiator', 'responder'] as const).filter(role => canFollow(vector, role, end))) {
     t.test(`${vector.name}: lib's connection says what the ${role} says behind the handshake`, async t => {
@@ -375,7 +441,7 @@ for (const vector of handshakes.vectors) {
   }
 }
 
-for (const { name, handshake, to, place, record, code, alert } of negatives.vectors) {
+for (const { name, handshake, to, place, record, code, alert } of heldNegatives) {
   const vector = vectorNamed(handshake)
   if (typeof place === 'string' || !canFollow(vector, to, place)) continue
   t.test(`${handshake}, ${place} to the ${to}: lib's connection refuses ${name}`, async t => {

@@ -3,13 +3,26 @@
 import { createPrivateKey, type KeyObject } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { type RawPublicKey, toRaw } from '../../lib/crypto/public-key.ts'
+import { isOfTickets } from '../helpers/resumption.ts'
 import type { HandshakeFile, HandshakeVector, NegativeFile } from '../vectors/format.ts'
 
 const read = (name: string): string =>
   readFileSync(new URL(`../vectors/${name}.json`, import.meta.url), 'utf8')
 
-export const handshakes: HandshakeFile = JSON.parse(read('handshake'))
-export const negatives: NegativeFile = JSON.parse(read('negative'))
+const all: HandshakeFile = JSON.parse(read('handshake'))
+const refused: NegativeFile = JSON.parse(read('negative'))
+
+/** Those without tickets: nobody who is played keeps any. They come first in the file, so their indices are its own. */
+export const handshakes: HandshakeFile = {
+  ...all,
+  vectors: all.vectors.filter(vector => !isOfTickets(vector))
+}
+export const negatives: NegativeFile = {
+  ...refused,
+  vectors: refused.vectors.filter(({ handshake }) =>
+    handshakes.vectors.some(({ name }) => name === handshake)
+  )
+}
 
 export interface VectorKey {
   readonly name: string

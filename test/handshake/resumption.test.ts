@@ -271,10 +271,10 @@ interface Found {
 async function visited(options: Partial<PuppetOptions> = {}, b: EndOptions = {}): Promise<Found> {
   const store = new MemoryTicketStore()
   const held = await ticketOf({ identity: ed25519 }, { identity: server, store })
-  const resume = { ticket: held.ticket, psk: held.session.psk }
+  const ticket = { value: held.ticket, psk: held.session.psk }
   const end = responderEnd({ identity: server, store, ...b })
   await end.start()
-  const puppet = new InitiatorPuppet({ random: randomBytes, identity: ed25519, resume, ...options })
+  const puppet = new InitiatorPuppet({ random: randomBytes, identity: ed25519, ticket, ...options })
   return { end, puppet, store, held }
 }
 
@@ -309,16 +309,16 @@ t.test('a binder that does not match is fatal, and uses nothing up', async t => 
     t.ok(store.find(held.ticket))
   }
   const { end, held, store } = await visited()
-  const resume = { ticket: held.ticket, psk: randomBytes(32) }
-  const thief = new InitiatorPuppet({ random: randomBytes, identity: ed25519, resume })
+  const ticket = { value: held.ticket, psk: randomBytes(32) }
+  const thief = new InitiatorPuppet({ random: randomBytes, identity: ed25519, ticket })
   await t.rejects(end.deliver(thief.m1()), { code: 'ERR_STALK_BAD_TICKET' })
   t.ok(store.find(held.ticket))
 })
 
 t.test('the binder counts the whole record, its header too, and the app', async t => {
   const { end, held, store } = await visited({}, { app: 'other' })
-  const resume = { ticket: held.ticket, psk: held.session.psk }
-  const puppet = new InitiatorPuppet({ random: randomBytes, identity: ed25519, resume, app: 'other' })
+  const ticket = { value: held.ticket, psk: held.session.psk }
+  const puppet = new InitiatorPuppet({ random: randomBytes, identity: ed25519, ticket, app: 'other' })
   const [m2] = await end.deliver(puppet.m1())
   t.equal(m2?.at(-1), 0, 'another app is another ticket')
   t.ok(store.find(held.ticket))
@@ -359,8 +359,8 @@ async function visiting(
   const mine = { identity: ed25519, ...a }
   const held = await ticketOf(mine, { identity: server, store: new MemoryTicketStore() })
   const end = initiatorEnd({ ...mine, held })
-  const resume = { ticket: held.ticket, psk: Buffer.from(held.session.psk) }
-  return [end, new ResponderPuppet({ random: randomBytes, identity: server, resume, ...options })]
+  const ticket = { value: held.ticket, psk: Buffer.from(held.session.psk) }
+  return [end, new ResponderPuppet({ random: randomBytes, identity: server, ticket, ...options })]
 }
 
 async function answer([end, puppet]: [End, ResponderPuppet]): Promise<Buffer[]> {
@@ -395,7 +395,7 @@ const wrongM3: Record<string, [Partial<PuppetOptions>, string, RegExp]> = {
   'a signature all the same': [{ faults: { signature: proof } }, 'ERR_STALK_UNEXPECTED', /a signature in/],
   'another Finished': [{ faults: { finished: mac => flip(mac, 9) } }, 'ERR_STALK_BAD_FINISHED', /Finished/],
   'another psk': [
-    { resume: { ticket: hex('00'), psk: randomBytes(32) } },
+    { ticket: { value: hex('00'), psk: randomBytes(32) } },
     'ERR_STALK_BAD_RECORD',
     /does not open/
   ],
@@ -426,7 +426,7 @@ t.test("a resumed session under another suite than its ticket's is fatal", async
 })
 
 t.test('an initiator that is answered with psk 0 demands a signature', async t => {
-  const [end, puppet] = await visiting({ resume: undefined, faults: { signature: () => null } })
+  const [end, puppet] = await visiting({ ticket: null, faults: { signature: () => null } })
   await t.rejects(answer([end, puppet]), { code: 'ERR_STALK_UNEXPECTED', message: /without a signature/ })
 })
 

@@ -34,6 +34,7 @@ function beginOf({ kind, content }: RecordVector): Begin | null | undefined {
   if (kind === 3 || kind === 4) return null // lib's fragments are longer
   if (kind === 5) return connection => connection.end()
   if (kind === 6 && content === '01') return update
+  if (kind === 7) return null // lib's tickets are its own
   return kind === 8 ? ping : undefined
 }
 

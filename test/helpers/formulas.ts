@@ -78,14 +78,16 @@ export interface HandshakeSecretsOf {
   readonly fin_r: Buffer
 }
 
-/** `psk`: of the ticket, where M2 says that its session is resumed. */
+const saltOf = (prologue: Buffer): Buffer => H(text('stalk/1 key schedule'), prologue)
+
+/** `psk` is the ticket's where M2's psk is 1. */
 export function handshakeSecrets(
   prologue: Buffer,
   shared: Buffer,
   th1: Buffer,
   psk: Buffer = ZEROS
 ): HandshakeSecretsOf {
-  const salt = H(text('stalk/1 key schedule'), prologue)
+  const salt = saltOf(prologue)
   const es = HMAC(salt, psk) // Extract(salt, ikm) = HMAC(salt, ikm)
   const hs = HMAC(EL(es, 'derived', NONE, 32), shared)
   const i_hs = EL(hs, 'i hs', th1, 32)
@@ -93,12 +95,6 @@ export function handshakeSecrets(
   const fin_i = EL(i_hs, 'finished', NONE, 32)
   const fin_r = EL(r_hs, 'finished', NONE, 32)
   return { salt, es, hs, i_hs, r_hs, fin_i, fin_r }
-}
-
-/** The last 32 bytes of an M1 that offers a ticket; of its record without them. */
-export function binderFor(prologue: Buffer, psk: Buffer, cutM1: Buffer): Buffer {
-  const es = HMAC(H(text('stalk/1 key schedule'), prologue), psk)
-  return HMAC(EL(EL(es, 'binder', NONE, 32), 'finished', NONE, 32), H(prologue, cutM1))
 }
 
 /** What a ticket with this nonce stands for. */
@@ -129,6 +125,23 @@ export function applicationSecrets(hs: Buffer, th7: Buffer): ApplicationSecretsO
 /** At most 32 bytes, one block. */
 export const exported = (exp: Buffer, label: Buffer, context: Buffer, length: number): Buffer =>
   EL(EL(exp, 'exporter', H(label), 32), 'out', H(context), length)
+
+// --- resumption -------------------------------------------------------------------------------------------
+
+/** What both ends keep for a ticket of the session whose `res` it is. */
+export const ticketPsk = (res: Buffer, nonce: Buffer): Buffer => EL(res, 'ticket', nonce, 32)
+
+/** fin_b. */
+export const binderKey = (prologue: Buffer, psk: Buffer): Buffer =>
+  EL(EL(HMAC(saltOf(prologue), psk), 'binder', NONE, 32), 'finished', NONE, 32)
+
+/** M1's record ends with 32 bytes for the binder, whatever they are. */
+export const binderOf = (prologue: Buffer, psk: Buffer, m1: Buffer): Buffer =>
+  HMAC(binderKey(prologue, psk), H(prologue, m1.subarray(0, -32)))
+
+/** The content of kind 07. */
+export const ticketContent = (lifetime: number, nonce: Buffer, ticket: Buffer): Buffer =>
+  Buffer.concat([integer(4, lifetime), nonce, vector(ticket)])
 
 /** What an identity signs. */
 export const signed = (role: 'initiator' | 'responder', transcript: Buffer): Buffer =>

@@ -6,7 +6,7 @@
 import {
   type ApplicationSecretsOf,
   applicationSecrets,
-  binderFor,
+  binderOf,
   Direction,
   H,
   type HandshakeSecretsOf,
@@ -30,9 +30,9 @@ import type { KeyPair } from './machines.ts'
 /** What to send instead of what an honest end would. Bodies are without their headers. */
 export interface Faults {
   readonly hello?: (body: Buffer) => Buffer
-  readonly binder?: (binder: Buffer) => Buffer
   readonly identity?: (body: Buffer) => Buffer
-  /** Null: no Proof. */
+  readonly binder?: (binder: Buffer) => Buffer
+  /** Null: no Proof. Given, there is one in a resumed session too. */
   readonly signature?: (input: Buffer) => Buffer | null
   readonly proof?: (body: Buffer) => Buffer
   readonly finished?: (body: Buffer) => Buffer
@@ -53,14 +53,12 @@ export interface PuppetOptions {
   readonly want?: number
   readonly identity?: KeyPair | null
   readonly maxMessage?: number
+  /** The initiator offers it; the responder resumes with it. */
+  readonly ticket?: { readonly value: Buffer; readonly psk: Buffer } | null
   readonly random: (bytes: number) => Buffer
-  /** A ticket to offer, with its key; to a responder, the key of what it resumes. */
-  readonly resume?: { readonly ticket: Buffer; readonly psk: Buffer } | undefined
   readonly faults?: Faults
 }
 
-const SHARE_END = -1 // one byte psk behind it, in both hello messages
-const SHARE_START = -33
 const NONE = Buffer.alloc(0)
 
 /** The hash that is complete once a message of this type is in it. */
@@ -84,10 +82,11 @@ export class Puppet {
   sent: Buffer = NONE
   secrets: HandshakeSecretsOf | undefined
   application: ApplicationSecretsOf | undefined
+  /** The ticket's, once M2 says that the session is resumed. */
+  psk: Buffer | undefined
+  protected readonly prologue: Buffer
   protected readonly options: PuppetOptions
   protected suite: number
-  /** Of the session that is resumed. */
-  protected psk: Buffer | undefined
   readonly #parts: Buffer[]
   #handshake: { outbound: Direction; inbound: Direction } | undefined
   #open: { outbound: Direction; inbound: Direction } | undefined
@@ -98,7 +97,8 @@ export class Puppet {
     this.privateKey = options.random(32)
     this.random = options.random(32)
     this.suite = options.suite ?? 1
-    this.#parts = [prologueFor(options.app ?? '')]
+    this.prologue = prologueFor(options.app ?? '')
+    this.#parts = [this.prologue]
   }
 
   /** Keys of the handshake's own. */
@@ -124,7 +124,8 @@ export class Puppet {
   protected agree(m1: Buffer, m2: Buffer, share: Buffer): void {
     this.#add('th1', m1, m2)
     this.shared = x25519(this.privateKey, share)
-    this.secrets = handshakeSecrets(this.#parts[0] ?? NONE, this.shared, this.hashes.th1 ?? NONE, this.psk)
+    this.psk = m2.at(-1) === 1 ? this.options.ticket?.psk : undefined
+    this.secrets = handshakeSecrets(this.prologue, this.shared, this.hashes.th1 ?? NONE, this.psk)
     this.#handshake = this.#directions(0xe5, this.secrets.i_hs, this.secrets.r_hs)
   }
 
@@ -198,17 +199,17 @@ export class Puppet {
   }
 }
 
-function missing(): never {
-  throw new Error('the puppet has not come so far')
-}
-
-/** M1's share: versions, suites and sigs before it have a length of their own, and so may have what is behind it. */
+/** M1's share stands behind its three lists and its random. */
 function shareIn(m1: Buffer): Buffer {
-  let at = 4 + 4
+  let at = 8
   at += 1 + 2 * m1.readUInt8(at) + 32
   at += 1 + 2 * m1.readUInt8(at)
   at += 1 + m1.readUInt8(at)
   return m1.subarray(at, at + 32)
+}
+
+function missing(): never {
+  throw new Error('the puppet has not come so far')
 }
 
 export class InitiatorPuppet extends Puppet {
@@ -219,28 +220,23 @@ export class InitiatorPuppet extends Puppet {
   }
 
   m1(): Buffer {
-    const { suites = [1, 2, 3, 0x5a6a], sigs = [1, 2] } = this.options
+    const { suites = [1, 2, 3, 0x5a6a], sigs = [1, 2], ticket } = this.options
     const share = shareOf(this.privateKey)
     const fields = [text('STLK'), list(2, [1]), this.random, list(2, suites), list(1, sigs), share]
-    const body = this.hello(Buffer.concat([...fields, this.#offer()]))
-    this.#m1 = record(0xe1, body)
-    const { resume, app = '', faults } = this.options
-    if (!resume) return this.#m1
-    const cut = this.#m1.subarray(0, -32)
-    const binder = binderFor(prologueFor(app), resume.psk, cut)
-    this.#m1 = Buffer.concat([cut, faults?.binder?.(binder) ?? binder])
+    const offer = ticket ? [integer(1, 1), vector(ticket.value), Buffer.alloc(32)] : [integer(1, 0)]
+    const whole = record(0xe1, this.hello(Buffer.concat([...fields, ...offer])))
+    this.#m1 = ticket ? this.#bound(whole, ticket.psk) : whole
     return this.#m1
   }
 
-  #offer(): Buffer {
-    const { resume } = this.options
-    return resume ? Buffer.concat([integer(1, 1), vector(resume.ticket), Buffer.alloc(32)]) : integer(1, 0)
+  #bound(whole: Buffer, psk: Buffer): Buffer {
+    const binder = binderOf(this.prologue, psk, whole)
+    return Buffer.concat([whole.subarray(0, -32), this.options.faults?.binder?.(binder) ?? binder])
   }
 
   takeM2(m2: Buffer): void {
     this.suite = m2.readUInt16BE(4 + 4 + 2 + 32)
-    if (m2.at(-1) === 1) this.psk = this.options.resume?.psk
-    this.agree(this.#m1, m2, m2.subarray(SHARE_START, SHARE_END))
+    this.agree(this.#m1, m2, m2.subarray(-33, -1))
   }
 
   takeM3(m3: Buffer): void {
@@ -265,8 +261,8 @@ export class ResponderPuppet extends Puppet {
       integer(2, this.suite),
       shareOf(this.privateKey)
     ]
-    this.psk = this.options.resume?.psk
-    const m2 = record(0xe2, this.hello(Buffer.concat([...fields, integer(1, this.psk ? 1 : 0)])))
+    const psk = integer(1, this.options.ticket ? 1 : 0)
+    const m2 = record(0xe2, this.hello(Buffer.concat([...fields, psk])))
     this.agree(m1, m2, shareIn(m1))
     return m2
   }

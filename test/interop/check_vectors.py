@@ -4,6 +4,7 @@
 """
 
 import json
+import math
 import pathlib
 import sys
 from dataclasses import dataclass, field
@@ -13,13 +14,15 @@ from cryptography.hazmat.primitives.serialization import load_der_private_key
 
 from stalk_reference.connection import REQUEST, Connection
 from stalk_reference.handshake import (
-    Config, IdentityMessage, Initiator, KeySchedule, Responder, prologue, split_flight,
+    VERSION, Config, IdentityMessage, Initiator, InitiatorHello, KeySchedule, Responder, binder, binder_key,
+    prologue, split_flight,
 )
 from stalk_reference.identity import ED25519, Identity, PublicKey
+from stalk_reference.resumption import Issued, Kept, Ticket, decode_ticket, encode_ticket
 from stalk_reference.values import decode_batch
 from stalk_reference.wire import (
     ALERT, APPLICATION, CLOSE, FRAGMENT, HANDSHAKE, KEY_UPDATE, LAST_FRAGMENT, MESSAGES, PING, PLAIN_ALERT,
-    SUITES, Fault, Inner, Link, PeerAlert, TrafficKeys, Truncated, is_grease,
+    SUITES, TICKET, Fault, Inner, Link, PeerAlert, TrafficKeys, Truncated, is_grease,
 )
 
 PLACES = ('M1', 'M2', 'M3', 'M4', 'M5')
@@ -92,6 +95,7 @@ def config(vector: dict, role: str, keys: dict, tally: Tally, **rest) -> Config:
     settings = {
         'identity': identity, 'sigs': side['sigs'], 'want': vector['want'], 'app': vector['app'],
         'max_message': side['maxMessage'], 'suites': [s for s in vector['suites'] if not is_grease(s)],
+        'kept': Kept(offered(vector, keys)), 'issued': Issued(offered(vector, keys) if vector['psk'] else []),
     }
     return Config(
         **{**settings, **rest},
@@ -99,6 +103,16 @@ def config(vector: dict, role: str, keys: dict, tally: Tally, **rest) -> Config:
         new_share=lambda: share,
         offer=lambda _suites: vector['suites'],
     )
+
+
+def offered(vector: dict, keys: dict) -> list[Ticket]:
+    """The ticket that M1 offers, as both ends of its session keep it."""
+    if 'offer' not in vector:
+        return []
+    value, psk = (bytes.fromhex(vector['offer'][name]) for name in ('ticket', 'psk'))
+    names = (vector[role]['identity'] for role in ('responder', 'initiator'))
+    ends = (Identity(keys[name]).public if name else None for name in names)
+    return [Ticket(value, psk, VERSION, vector['suite'], vector['app'], *ends, expiry=math.inf)]
 
 
 def records(vector: dict, sender: str) -> dict:
@@ -118,6 +132,8 @@ def other(role: str) -> str:
 def check_handshake(vector: dict, keys: dict, tally: Tally) -> None:
     tally(f"{vector['name']}: prologue", prologue(vector['app']).hex(), vector['prologue'])
     check_flights(vector, keys, tally)
+    if 'offer' in vector:
+        check_offer(vector, tally)
     for role in ('initiator', 'responder'):
         check_role(vector, role, keys, tally)
         check_connection(vector, role, keys, tally)
@@ -130,6 +146,25 @@ def check_flights(vector: dict, keys: dict, tally: Tally) -> None:
         public = Identity(keys[side['identity']]).public if side['identity'] else None
         expected = public, side['maxMessage'], side['finished']
         tally(f"{vector['name']}: {place}", (shown.key, shown.max_message, mac.hex()), expected)
+
+
+def check_offer(vector: dict, tally: Tally) -> None:
+    """M1's ticket and binder, and the key of it; that psk is its session's is checked by `check_origin`."""
+    name, offer, m1 = vector['name'], vector['offer'], bytes.fromhex(vector['records']['M1'])
+    app, psk, hello = vector['app'], bytes.fromhex(offer['psk']), InitiatorHello.decode(m1)
+    tally(f'{name}: fin_b', binder_key(app, psk).hex(), offer['fin_b'])
+    tally(f'{name}: binder', binder(app, psk, m1).hex(), offer['binder'])
+    tally(f'{name}: offer', (hello.ticket.hex(), hello.binder.hex()), (offer['ticket'], offer['binder']))
+
+
+def check_origin(vector: dict, first: dict, tally: Tally) -> None:
+    """That the ticket is of that session: its psk, and a record of it if there is one."""
+    offer = vector['offer']
+    derived = recorded_schedule(first).ticket_psk(bytes.fromhex(offer['nonce']))
+    tally(f"{vector['name']}: psk of {first['name']}", derived.hex(), offer['psk'])
+    given = [entry['ticket'] for entry in first['after'] if entry['kind'] == TICKET][:1]
+    for name in ('nonce', 'ticket', 'psk') if given else ():
+        tally(f"{vector['name']}: {name} as given out", offer[name], given[0][name])
 
 
 def check_role(vector: dict, role: str, keys: dict, tally: Tally) -> None:
@@ -153,8 +188,18 @@ def check_role(vector: dict, role: str, keys: dict, tally: Tally) -> None:
             (handshake.update_outbound if ours else handshake.update_inbound)()
             secret = 'i_ap' if entry['from'] == 'initiator' else 'r_ap'
             check_update(entry['next'], handshake.keys, secret, f'{name}: update {i}', tally)
+        if entry['kind'] == TICKET:
+            check_ticket(entry, handshake.keys, f'{name}: ticket {i}', tally)
     for (place, expected), actual in zip(records(vector, role).items(), script.sent, strict=True):
         tally(f'{name}: record {place}', actual, expected)
+
+
+def check_ticket(entry: dict, keys: KeySchedule, name: str, tally: Tally) -> None:
+    expected, content = entry['ticket'], bytes.fromhex(entry['content'])
+    lifetime, nonce, value = decode_ticket(content)
+    fields = expected['lifetime'], expected['nonce'], expected['ticket'], expected['psk']
+    tally(f'{name}: fields', (lifetime, nonce.hex(), value.hex(), keys.ticket_psk(nonce).hex()), fields)
+    tally(f'{name}: content', encode_ticket(lifetime, nonce, value), content)
 
 
 def check_update(expected: dict, keys: KeySchedule, secret: str, name: str, tally: Tally) -> None:
@@ -171,12 +216,18 @@ def check_traffic(expected: dict, derived: TrafficKeys, name: str, tally: Tally)
 def check_connection(vector: dict, role: str, keys: dict, tally: Tally) -> None:
     """The same side as a connection, that answers by itself: it says what the vector says."""
     script = Script(b''.join(records(vector, other(role)).values()))
-    conn = Connection(script, role, config(vector, role, keys, Tally()))
+    settings = config(vector, role, keys, Tally())
+    conn = Connection(script, role, settings)
     follow(conn, vector['after'], role)
     expected = [(entry['kind'], entry['content']) for entry in vector['after'] if entry['from'] == role]
     said = [(inner.kind, inner.content.hex()) for inner in opened(script, vector, role, APPLICATION)]
     tally(f"{vector['name']}, {role}: what the connection says", said[-len(expected):], expected)
-    tally(f"{vector['name']}, {role}: its outcome", conn.outcome().kind, 'clean')
+    outcome = conn.outcome()
+    tally(f"{vector['name']}, {role}: its outcome", (outcome.kind, int(outcome.resumed)), ('clean', vector['psk']))
+    given = [entry['ticket']['psk'] for entry in vector['after'] if entry['kind'] == TICKET]
+    if role == 'initiator':
+        kept = [ticket.psk.hex() for ticket in settings.kept.tickets]
+        tally(f"{vector['name']}: the tickets that it keeps", kept, given)
 
 
 def follow(conn: Connection, after: list[dict], role: str) -> None:
@@ -202,6 +253,8 @@ def begin(conn: Connection, kind: int, content: bytes) -> None:
         conn.ping(content)
     elif kind == KEY_UPDATE and content[0] == REQUEST:
         conn.update_keys()
+    elif kind == TICKET:
+        conn.send_ticket(*decode_ticket(content))
     elif kind == ALERT and content[0] == CLOSE:
         conn.finish()
 
@@ -212,7 +265,7 @@ def check_schedule(vector: dict, handshake, name: str, tally: Tally) -> None:
     tally(f'{name}: shared', handshake.shared.hex(), vector['shared'])
     for th, expected in vector['transcript'].items():
         tally(f'{name}: {th}', handshake.th[th].hex(), expected)
-    for secret in ('salt', 'es', 'hs', 'ms', 'i_hs', 'r_hs', 'i_ap', 'r_ap', 'exp'):
+    for secret in ('salt', 'es', 'hs', 'ms', 'i_hs', 'r_hs', 'i_ap', 'r_ap', 'exp', 'res'):
         tally(f'{name}: {secret}', getattr(keys, secret).hex(), secrets[secret])
     for secret, fin in (('i_hs', 'fin_i'), ('r_hs', 'fin_r')):
         tally(f'{name}: {fin}', keys.finished_key(getattr(keys, secret)).hex(), secrets[fin])
@@ -280,9 +333,7 @@ def sent_alert(script: Script, vector: dict, role: str) -> int | None:
 
 def opened(script: Script, vector: dict, role: str, record_type: int) -> list[Inner]:
     """What a side has sealed in records of that type, opened with the vector's keys."""
-    th1, th7 = (bytes.fromhex(vector['transcript'][name]) for name in ('th1', 'th7'))
-    keys = KeySchedule(vector['app'], SUITES[vector['suite']], bytes.fromhex(vector['shared']), th1)
-    keys.application(th7)
+    keys = recorded_schedule(vector)
     name = f"{role[0]}_{'hs' if record_type == HANDSHAKE else 'ap'}"
     protection, inners = keys.protection(record_type, getattr(keys, name)), []
     for record in script.sent:
@@ -291,6 +342,14 @@ def opened(script: Script, vector: dict, role: str, record_type: int) -> list[In
             if inners[-1].kind == KEY_UPDATE:
                 protection = keys.update(name)
     return inners
+
+
+def recorded_schedule(vector: dict) -> KeySchedule:
+    th1, th7 = (bytes.fromhex(vector['transcript'][name]) for name in ('th1', 'th7'))
+    psk = bytes.fromhex(vector['offer']['psk']) if vector['psk'] else bytes(32)
+    keys = KeySchedule(vector['app'], SUITES[vector['suite']], bytes.fromhex(vector['shared']), th1, psk)
+    keys.application(th7)
+    return keys
 
 
 def main(folder: pathlib.Path) -> int:
@@ -304,6 +363,8 @@ def main(folder: pathlib.Path) -> int:
     by_name = {vector['name']: vector for vector in handshakes['vectors']}
     for vector in by_name.values():
         check_handshake(vector, keys, tally)
+        if 'offer' in vector:
+            check_origin(vector, by_name[vector['offer']['of']], tally)
     for negative in negatives['vectors']:
         check_refusal(negative, by_name[negative['handshake']], keys, tally)
     print(f'{tally.checked} checked, {tally.failed} failed')

@@ -19,7 +19,7 @@ export interface SideVector {
   /** Algorithms accepted from the peer, as sent. */
   readonly sigs: readonly number[]
   readonly maxMessage: number
-  /** What its identity signs, and the signature that is in the record; null if it is anonymous. */
+  /** What its identity signs, and the signature that is in the record; null if there is no Proof. */
   readonly signed: string | null
   readonly signature: string | null
   /** The MAC of its Finished. */
@@ -38,6 +38,25 @@ export interface NextVector extends TrafficVector {
   readonly secret: string
 }
 
+/** A ticket as its record says it, and what both ends derive for it. */
+export interface TicketVector {
+  readonly lifetime: number
+  readonly nonce: string
+  readonly ticket: string
+  readonly psk: string
+}
+
+/** The ticket that M1 offers. */
+export interface OfferVector {
+  /** The name of the session that it is of: psk = EL(its `res`, "ticket", nonce, 32). */
+  readonly of: string
+  readonly nonce: string
+  readonly ticket: string
+  readonly psk: string
+  readonly fin_b: string
+  readonly binder: string
+}
+
 export interface RecordVector {
   readonly from: 'initiator' | 'responder'
   readonly what: string
@@ -50,6 +69,8 @@ export interface RecordVector {
   readonly record: string
   /** Of a key update, which is the last record under its sender's keys: those of what its sender seals next. */
   readonly next?: NextVector
+  /** Of a ticket (kind 07). */
+  readonly ticket?: TicketVector
 }
 
 export type RecordName = 'M1' | 'M2' | 'M3' | 'M4' | 'M5'
@@ -62,6 +83,10 @@ export interface HandshakeVector {
   /** As M1 offers them, grease included. */
   readonly suites: readonly number[]
   readonly want: number
+  /** Left out: M1 offers none. */
+  readonly offer?: OfferVector
+  /** What M2 answers: 1 where the session is resumed with the ticket of `offer`. */
+  readonly psk: number
   readonly initiator: SideVector
   readonly responder: SideVector
   /** The result of X25519. */
@@ -73,7 +98,7 @@ export interface HandshakeVector {
   readonly transcript: Readonly<Record<'th1' | 'th2' | 'th3' | 'th5' | 'th6' | 'th7', string>>
   readonly secrets: Readonly<
     Record<
-      'salt' | 'es' | 'hs' | 'i_hs' | 'r_hs' | 'fin_i' | 'fin_r' | 'ms' | 'i_ap' | 'r_ap' | 'exp',
+      'salt' | 'es' | 'hs' | 'i_hs' | 'r_hs' | 'fin_i' | 'fin_r' | 'ms' | 'i_ap' | 'r_ap' | 'exp' | 'res',
       string
     >
   >

@@ -16,10 +16,13 @@ import {
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import {
-  type Direction,
+  binderKey,
+  binderOf,
+  Direction,
   exported,
   H,
   HMAC,
+  handshakeSecrets,
   innerOf,
   integer,
   isOfb,
@@ -32,6 +35,8 @@ import {
   signatureOf,
   signed,
   text,
+  ticketContent,
+  ticketPsk,
   vector
 } from '../helpers/formulas.ts'
 import type { KeyPair } from '../helpers/machines.ts'
@@ -50,8 +55,10 @@ import type {
   NegativeFile,
   NegativeVector,
   NextVector,
+  OfferVector,
   RecordVector,
   SideVector,
+  TicketVector,
   TrafficVector
 } from './format.ts'
 
@@ -147,6 +154,8 @@ interface Setup {
   readonly initiator: NamedKey | null
   readonly responder: NamedKey | null
   readonly want: number
+  /** The first ticket of the session of that name is offered, and taken or not. */
+  readonly offer?: { readonly of: string; readonly taken: boolean }
 }
 
 const SUITES = [
@@ -162,7 +171,7 @@ const MODES = [
   ['anonymous', null, null, 1]
 ] as const
 
-const SETUPS: readonly Setup[] = [
+const FULL: readonly Setup[] = [
   ...SUITES.flatMap(([suite, short]) =>
     MODES.map(([mode, initiator, responder, want]) => {
       return { name: `${mode}, Ed25519, ${short}`, app: 'chat', suite, initiator, responder, want }
@@ -180,6 +189,29 @@ const SETUPS: readonly Setup[] = [
   { name: 'mutual, RSA and Ed25519, OFB', app: 'ü', suite: 3, initiator: RSA_ALICE, responder: BOB, want: 1 }
 ]
 
+/** Sessions that end with tickets, or begin with one: behind those above, whose places stay as they are. */
+const SETUPS: readonly Setup[] = [
+  ...FULL,
+  ...FULL.filter(isMutual).map(setup => ({ ...setup, name: `${setup.name}, tickets` })),
+  ...FULL.filter(({ name }) => name.includes(', Ed25519, ') || name === 'mutual, RSA, GCM').map(setup =>
+    offering(setup, 'resumed', isMutual(setup) ? `${setup.name}, tickets` : setup.name)
+  ),
+  ...FULL.filter(isMutual)
+    .slice(0, 1)
+    .flatMap(setup => [
+      offering(setup, 'resumed again', `${setup.name}, resumed`),
+      offering(setup, 'not resumed', `${setup.name}, tickets`, false)
+    ])
+]
+
+function isMutual({ name }: Setup): boolean {
+  return name.startsWith('mutual, Ed25519, ')
+}
+
+function offering(setup: Setup, what: string, of: string, taken = true): Setup {
+  return { ...setup, name: `${setup.name}, ${what}`, offer: { of, taken } }
+}
+
 /** What M1 offers: the suite first, the others behind it, grease somewhere. */
 function offer(setup: Setup): number[] {
   const [byte = 0, place = 0] = seeded(`${setup.name}, grease`)(2)
@@ -187,6 +219,25 @@ function offer(setup: Setup): number[] {
   suites.splice(place % 4, 0, ((byte & 0xf0) << 8) | 0x0a0a | ((byte & 0x0f) << 4))
   return suites
 }
+
+/** The n-th ticket of a session, as its responder chooses it. */
+function issued(name: string, n: number, bytes = 32): { nonce: Buffer; value: Buffer } {
+  const value = Array.from({ length: Math.ceil(bytes / 32) }, (_, i) => H(text(`${name}, ticket ${n}, ${i}`)))
+  return {
+    nonce: H(text(`${name}, nonce ${n}`)).subarray(0, 16),
+    value: Buffer.concat(value).subarray(0, bytes)
+  }
+}
+
+/** What a session offers, and what is kept for it at both ends. */
+function ticketOf({ offer }: Setup): { value: Buffer; nonce: Buffer; psk: Buffer } | null {
+  if (!offer) return null
+  const { nonce, value } = issued(offer.of, 0)
+  const { application } = run(named(offer.of)).initiator
+  return { value, nonce, psk: ticketPsk(there(application).res, nonce) }
+}
+
+const isResumed = ({ offer }: Setup): boolean => offer?.taken ?? false
 
 const stable = (identity: NamedKey | null): Faults =>
   identity ? { signature: input => stableSignature(identity, input) } : {}
@@ -198,9 +249,10 @@ const initiatorOf = (setup: Setup, faults: Faults = {}, more: Partial<PuppetOpti
     ...common(setup),
     identity: setup.initiator,
     maxMessage: 1_000_000,
+    ticket: ticketOf(setup),
     random: seeded(`${setup.name}, initiator`),
     ...more,
-    faults: { ...stable(setup.initiator), ...faults }
+    faults: { ...(isResumed(setup) ? {} : stable(setup.initiator)), ...faults }
   })
 
 const responderOf = (setup: Setup, faults: Faults = {}, more: Partial<PuppetOptions> = {}): ResponderPuppet =>
@@ -209,9 +261,10 @@ const responderOf = (setup: Setup, faults: Faults = {}, more: Partial<PuppetOpti
     identity: setup.responder,
     maxMessage: 16_777_216,
     want: setup.want,
+    ticket: isResumed(setup) ? ticketOf(setup) : null,
     random: seeded(`${setup.name}, responder`),
     ...more,
-    faults: { ...stable(setup.responder), ...faults }
+    faults: { ...(isResumed(setup) ? {} : stable(setup.responder)), ...faults }
   })
 
 interface Run {
@@ -252,6 +305,7 @@ type Role = 'initiator' | 'responder'
 interface Line extends Pick<RecordVector, 'what' | 'kind' | 'unread'> {
   readonly from: Role
   readonly content: Buffer
+  readonly ticket?: { readonly lifetime: number; readonly nonce: Buffer; readonly value: Buffer }
 }
 
 const I = 'initiator'
@@ -308,19 +362,41 @@ const BOTH_ASK = [
   ...[pong(R, 1, 6, 2), finalPong(R, 6, 1)]
 ]
 
+function ticketLine(name: string, n: number, lifetime: number, bytes?: number): Line {
+  const { nonce, value } = issued(name, n, bytes)
+  const what = `a ticket of ${value.length} bytes for ${lifetime} s`
+  return {
+    ...line(R, what, 7, ticketContent(lifetime, nonce, value)),
+    ticket: { lifetime, nonce, value }
+  }
+}
+
+/** Tickets behind Accept, behind a message in fragments and behind a key update, which is asked for twice. */
+const givesTickets = (name: string): readonly Line[] => [
+  ...[ticketLine(name, 0, 86_400), messages(I), messages(R)],
+  line(R, 'first fragment of 1,100 "x"', 3, STRING.subarray(0, 1024)),
+  line(R, 'last fragment of 1,100 "x"', 4, STRING.subarray(1024)),
+  ...[ticketLine(name, 1, 1, 512), request(I), answer(R), ticketLine(name, 2, 3_600, 1), close(R, 2)],
+  ...[request(I), answer(R), close(I, 3), finalPong(R, 2)]
+]
+
 const LINES: Readonly<Record<string, readonly Line[]>> = {
   'mutual, Ed25519, GCM': INITIATOR_ASKS,
   'mutual, Ed25519, ChaCha': RESPONDER_ASKS,
   'mutual, Ed25519, OFB': BOTH_ASK
 }
 
-const linesOf = ({ name }: Setup): readonly Line[] => LINES[name] ?? PLAIN
+function linesOf({ name }: Setup): readonly Line[] {
+  if (name.endsWith(', tickets')) return givesTickets(name)
+  if (name.endsWith(', resumed') && isMutual(named(name))) return [ticketLine(name, 0, 3_600), ...PLAIN]
+  return LINES[name] ?? PLAIN
+}
 
 /** Seals what is sent after M5, all of it or so many records; a key update changes its sender's direction. */
 function afterwards(setup: Setup, made: Run, records?: number): RecordVector[] {
   return linesOf(setup)
     .slice(0, records)
-    .map(({ from, what, kind, content, unread }) => {
+    .map(({ from, what, kind, content, unread, ticket }) => {
       const { open } = made[from]
       const innerBytes = content.length + 1 + (kind === 5 || kind === 6 ? 22 : 0) // to show padding too
       const sealed = hex(open.outbound.seal(innerOf(kind, content, innerBytes)))
@@ -333,9 +409,15 @@ function afterwards(setup: Setup, made: Run, records?: number): RecordVector[] {
         content: hex(content),
         innerBytes,
         record: sealed,
-        ...(kind === 6 ? { next: nextOf(open.outbound) } : {})
+        ...(kind === 6 ? { next: nextOf(open.outbound) } : {}),
+        ...(ticket ? { ticket: givenIn(made, ticket) } : {})
       }
     })
+}
+
+function givenIn({ initiator }: Run, { lifetime, nonce, value }: NonNullable<Line['ticket']>): TicketVector {
+  const psk = ticketPsk(there(initiator.application).res, nonce)
+  return { lifetime, nonce: hex(nonce), ticket: hex(value), psk: hex(psk) }
 }
 
 const nextOf = ({ secret, suite }: Direction): NextVector => ({
@@ -366,7 +448,7 @@ function sideOf(puppet: Puppet, identity: NamedKey | null, maxMessage: number): 
     share: hex(shareOf(puppet.privateKey)),
     sigs: [1, 2],
     maxMessage,
-    signed: identity && hex(signed(puppet.role, there(signedHash))),
+    signed: identity && !puppet.psk ? hex(signed(puppet.role, there(signedHash))) : null,
     signature: puppet.signature && hex(puppet.signature),
     finished: hex(HMAC(there(finishedKey), there(finishedHash)))
   }
@@ -381,6 +463,21 @@ const EXPORTS = [
   { label: '', context: '', length: 32 },
   { label: 'EXPORTER-example', context: 'a context', length: 16 }
 ]
+
+function offerVector(setup: Setup, m1: Buffer): { offer?: OfferVector } {
+  const ticket = ticketOf(setup)
+  if (!ticket || !setup.offer) return {}
+  return {
+    offer: {
+      of: setup.offer.of,
+      nonce: hex(ticket.nonce),
+      ticket: hex(ticket.value),
+      psk: hex(ticket.psk),
+      fin_b: hex(binderKey(prologueFor(setup.app), ticket.psk)),
+      binder: hex(m1.subarray(-32))
+    }
+  }
+}
 
 function handshakeVector(setup: Setup): HandshakeVector {
   const made = run(setup)
@@ -397,6 +494,8 @@ function handshakeVector(setup: Setup): HandshakeVector {
     suite: setup.suite,
     suites: offer(setup),
     want: setup.want,
+    ...offerVector(setup, records.M1),
+    psk: isResumed(setup) ? 1 : 0,
     initiator: sideOf(initiator, setup.initiator, 1_000_000),
     responder: sideOf(responder, setup.responder, 16_777_216),
     shared: hex(shared),
@@ -421,7 +520,8 @@ function handshakeVector(setup: Setup): HandshakeVector {
       'ms',
       'i_ap',
       'r_ap',
-      'exp'
+      'exp',
+      'res'
     ]),
     keys: {
       i_hs: traffic(i_hs, setup.suite),
@@ -459,6 +559,7 @@ const ALERTS = {
   ERR_STALK_BAD_KEY: 6,
   ERR_STALK_BAD_SIGNATURE: 6,
   ERR_STALK_BAD_FINISHED: 6,
+  ERR_STALK_BAD_TICKET: 6,
   ERR_STALK_IDENTITY_REQUIRED: 7,
   ERR_STALK_REJECTED: null,
   ERR_STALK_PEER_ALERT: null,
@@ -1072,6 +1173,200 @@ function negativeKeys(): NegativeVector[] {
   })
 }
 
+// --- resumption: what only a ticket can make wrong -----------------------------------------------------------
+
+const TICKETS = named('mutual, Ed25519, GCM, tickets')
+const RESUMED = named('mutual, Ed25519, GCM, resumed')
+const NOT_RESUMED = named('mutual, Ed25519, GCM, not resumed')
+const RESUMED_RESPONDER_ONLY = named('responder-only, Ed25519, GCM, resumed')
+const RESUMED_INITIATOR_ONLY = named('initiator-only, Ed25519, GCM, resumed')
+const RESUMED_ANONYMOUS = named('anonymous, Ed25519, GCM, resumed')
+
+function negativeBinders(): NegativeVector[] {
+  const { M1 } = run(RESUMED).records
+  const { psk } = there(ticketOf(RESUMED) ?? undefined)
+  const prologue = prologueFor(RESUMED.app)
+  const bound = (binder: Buffer): Buffer => Buffer.concat([M1.subarray(0, -32), binder])
+  const over = (...covered: Buffer[]): Buffer => bound(HMAC(binderKey(prologue, psk), H(...covered)))
+  const uncounted = record(0xe1, M1.subarray(4, -32))
+  const cases: [string, Buffer][] = [
+    ['the first bit of the binder flipped', flipped(M1, 8 * (M1.length - 32))],
+    ['the last bit of the binder flipped', flipped(M1, 8 * M1.length - 1)],
+    ['a bit of random flipped, the binder left as it was', flipped(M1, 8 * 11)],
+    ['a binder under 32 zero bytes', bound(binderOf(prologue, Buffer.alloc(32), M1))],
+    ['a binder under the psk of another session', bound(binderOf(prologue, H(psk), M1))],
+    ['a binder of another app', bound(binderOf(prologueFor('chess'), psk, M1))],
+    ['a binder without the prologue', over(M1.subarray(0, -32))],
+    ['a binder over an M1 whose length does not count it', over(prologue, uncounted)],
+    ['a binder over the body alone', over(prologue, M1.subarray(4, -32))],
+    ['a binder over zeros in its own place', over(prologue, bound(Buffer.alloc(32)))]
+  ]
+  if (!over(prologue, M1.subarray(0, -32)).equals(M1)) throw new Error('a good binder is not one')
+  return cases.map(([name, sent]) =>
+    refused(RESUMED, 'responder', 'BAD_TICKET', { name, place: 'M1', record: hex(sent) })
+  )
+}
+
+function negativeChoices(): NegativeVector[] {
+  const { M1 } = run(RESUMED).records
+  const cases: [Short, string, (body: Buffer) => Buffer][] = [
+    ['UNEXPECTED', "psk 1 and a suite that is not the ticket's", put(38, integer(2, 2))],
+    ['DECODE', 'psk 2, where a ticket was offered', put(72, integer(1, 2))]
+  ]
+  return cases.map(([short, name, hello]) => {
+    const sent = responderOf(RESUMED, { hello }).m2(M1)
+    return refused(RESUMED, 'initiator', short, { name, place: 'M2', record: hex(sent) })
+  })
+}
+
+/** A puppet that has come so far that its flight is next, and what makes the flight. */
+function aboutToSpeak(
+  role: Role,
+  setup: Setup,
+  faults: Faults,
+  more: Partial<PuppetOptions>
+): [Puppet, () => Buffer] {
+  const { M1, M2, M3 } = run(setup).records
+  if (role === 'responder') {
+    const responder = responderOf(setup, faults, more)
+    responder.m2(M1)
+    return [responder, () => responder.m3()]
+  }
+  const initiator = initiatorOf(setup, faults, more)
+  initiator.m1()
+  initiator.takeM2(M2)
+  initiator.takeM3(M3)
+  return [initiator, () => initiator.m4()]
+}
+
+/** Keys of the handshake as they would be with another psk. */
+function otherSecrets(setup: Setup, role: Role, psk: Buffer): { traffic: Buffer; finished: Buffer } {
+  const { initiator } = run(setup)
+  const secrets = handshakeSecrets(prologueFor(setup.app), initiator.shared, there(initiator.hashes.th1), psk)
+  return role === 'initiator'
+    ? { traffic: secrets.i_hs, finished: secrets.fin_i }
+    : { traffic: secrets.r_hs, finished: secrets.fin_r }
+}
+
+type ResumedCase = readonly [
+  short: Short,
+  name: string,
+  setup: Setup,
+  faults?: Faults,
+  more?: Partial<PuppetOptions>
+]
+
+function resumedCases(role: Role, owner: NamedKey, other: NamedKey, rsaOwner: NamedKey): ResumedCase[] {
+  const sign = (input: Buffer): Buffer => signatureOf(owner.privateKey, input)
+  const unnamed = role === 'responder' ? RESUMED_INITIATOR_ONLY : RESUMED_RESPONDER_ONLY
+  return [
+    ['BAD_TICKET', "an identity that is not the ticket's", RESUMED, {}, { identity: MALLORY }],
+    ['BAD_TICKET', "the peer's own identity", RESUMED, {}, { identity: other }],
+    ['BAD_TICKET', "an identity of another algorithm than the ticket's", RESUMED, {}, { identity: rsaOwner }],
+    ['BAD_TICKET', 'no identity, where the ticket has one', RESUMED, {}, { identity: null }],
+    ['BAD_TICKET', 'an identity, where the ticket has none', unnamed, {}, { identity: owner }],
+    [
+      'BAD_TICKET',
+      'an identity, where the ticket has none at all',
+      RESUMED_ANONYMOUS,
+      {},
+      { identity: owner }
+    ],
+    [
+      'BAD_TICKET',
+      "an identity that is not the ticket's, and a bad Finished",
+      RESUMED,
+      { finished: flipFirst },
+      { identity: MALLORY }
+    ],
+    ['UNEXPECTED', 'a proof where psk is 1', RESUMED, { signature: sign }],
+    [
+      'UNEXPECTED',
+      'a proof where psk is 1 and nobody has an identity',
+      RESUMED_ANONYMOUS,
+      { signature: sign }
+    ],
+    [
+      'UNEXPECTED',
+      'no proof where a ticket was offered and psk is 0',
+      NOT_RESUMED,
+      { signature: () => null }
+    ],
+    ['BAD_FINISHED', 'a flipped bit of Finished where psk is 1', RESUMED, { finished: flipFirst }]
+  ]
+}
+
+/** Flights that are made with the other psk than M2 says: the ticket's where it is 0, zeros where it is 1. */
+function otherPskCases(role: Role): [Short, string, Setup, Buffer][] {
+  return [RESUMED, NOT_RESUMED].flatMap((setup): [Short, string, Setup, Buffer][] => {
+    const psk = isResumed(setup) ? Buffer.alloc(32) : there(ticketOf(setup) ?? undefined).psk
+    const what = isResumed(setup) ? 'psk 0, where it is 1' : 'psk 1, where it is 0'
+    const { traffic: secret, finished } = otherSecrets(setup, role, psk)
+    const mac = (): Buffer =>
+      HMAC(finished, there(role === 'initiator' ? puppet.hashes.th6 : puppet.hashes.th3))
+    const [puppet, speak] = aboutToSpeak(role, setup, { finished: mac }, {})
+    const direction = new Direction(0xe5, setup.suite, secret)
+    return [
+      ['BAD_FINISHED', `a Finished of ${what}`, setup, speak()],
+      [
+        'BAD_RECORD',
+        `a flight under the keys of ${what}`,
+        setup,
+        direction.seal(innerOf(1, puppet.sent, 2048))
+      ]
+    ]
+  })
+}
+
+function negativeResumed(): NegativeVector[] {
+  const asking: ResumedCase[] = [
+    ['UNEXPECTED', 'want 0, where the ticket has an identity', RESUMED, {}, { want: 0 }],
+    ['NOTHING_IN_COMMON', "no algorithm for the ticket's initiator", RESUMED, {}, { sigs: [2] }],
+    ['IDENTITY_REQUIRED', 'want 2, where the ticket has none', RESUMED_ANONYMOUS, {}, { want: 2 }]
+  ]
+  const flight = (role: Role, [short, name, setup, faults = {}, more = {}]: ResumedCase): NegativeVector => {
+    const [, speak] = aboutToSpeak(role, setup, faults, more)
+    return sentBy(role, short, name, setup, speak())
+  }
+  const sentBy = (role: Role, short: Short, name: string, setup: Setup, sent: Buffer): NegativeVector =>
+    role === 'responder'
+      ? refused(setup, I, short, { name, place: 'M3', record: hex(sent) })
+      : refused(setup, R, short, { name, place: 'M4', record: hex(sent) })
+  return [
+    ...negativeBinders(),
+    ...negativeChoices(),
+    ...resumedCases(R, BOB, ALICE, RSA_BOB).map(each => flight(R, each)),
+    ...otherPskCases(R).map(each => sentBy(R, ...each)),
+    ...asking.map(each => ({ ...flight(R, each), asked: true })),
+    ...resumedCases(I, ALICE, BOB, RSA_ALICE).map(each => flight(I, each)),
+    ...otherPskCases(I).map(each => sentBy(I, ...each))
+  ]
+}
+
+/** Tickets that are not well formed, or come where none may: places of `after`. */
+function negativeTickets(): NegativeVector[] {
+  const nonce = Buffer.alloc(16, 0xab)
+  const good = ticketContent(60, nonce, bytes('dd'))
+  const cases: readonly (readonly [place: number, short: Short, name: string, content: Buffer])[] = [
+    [0, 'DECODE', 'an empty ticket record', NONE],
+    [0, 'DECODE', 'a ticket record that ends with its nonce', good.subarray(0, 20)],
+    [0, 'DECODE', 'an empty ticket', ticketContent(60, nonce, NONE)],
+    [0, 'DECODE', 'a ticket of 513 bytes', ticketContent(60, nonce, Buffer.alloc(513, 0xdd))],
+    [0, 'DECODE', 'a ticket that is cut', less(ticketContent(60, nonce, bytes('dddd')))],
+    [0, 'DECODE', 'a byte behind the ticket', more(good)],
+    [0, 'DECODE', 'a lifetime of 0', ticketContent(0, nonce, bytes('dd'))],
+    [0, 'DECODE', 'a lifetime of 86,401 s', ticketContent(86_401, nonce, bytes('dd'))],
+    [0, 'DECODE', 'a lifetime of 2^32 - 1 s', ticketContent(2 ** 32 - 1, nonce, bytes('dd'))],
+    [1, 'UNEXPECTED', 'a ticket from the initiator', good],
+    [4, 'UNEXPECTED', 'a ticket between fragments', good],
+    [11, 'UNEXPECTED', 'a ticket behind the close', good],
+    [12, 'UNEXPECTED', 'a ticket from the initiator, behind the close of the responder', good]
+  ]
+  return cases.map(([place, short, name, content]) =>
+    instead(TICKETS, place, short, name, outbound => outbound.seal(innerOf(7, content)))
+  )
+}
+
 export const negativeFile = (): NegativeFile => ({
   about:
     'Records that have to be refused, each in the place of one of a handshake of handshake.json. See README.md.',
@@ -1083,7 +1378,9 @@ export const negativeFile = (): NegativeFile => ({
     ...negativeM5(),
     ...negativeRecords(),
     ...negativeControls(),
-    ...negativeKeys()
+    ...negativeKeys(),
+    ...negativeResumed(),
+    ...negativeTickets()
   ]
 })
 
