@@ -8,7 +8,7 @@ import { WANT } from '../../lib/handshake/messages.ts'
 import { decodeResumable, encodeResumable, type HeldTicket, shown } from '../../lib/handshake/resumption.ts'
 import { TicketKeys } from '../../lib/resumption/ticket-keys.ts'
 import { MemoryTicketStore } from '../../lib/resumption/ticket-store.ts'
-import { pskOf } from '../helpers/formulas.ts'
+import { ticketPsk } from '../helpers/formulas.ts'
 import {
   ALL_SUITES,
   type ByteMiddle,
@@ -295,7 +295,7 @@ t.test('a puppet made of the formulas resumes a session with lib, which gives it
   const { kind, content } = puppet.open.inbound.open(ticket)
   t.equal(kind, 7)
   t.equal(content.readUInt32BE(0), 7_199, 'no longer than the first one: some of its time has gone by')
-  const psk = pskOf(puppet.application?.res ?? hex(''), content.subarray(4, 20))
+  const psk = ticketPsk(puppet.application?.res ?? hex(''), content.subarray(4, 20))
   t.same(decodeResumable(found.store.find(content.subarray(22))?.state ?? hex(''))?.psk, psk)
 })
 
@@ -381,7 +381,7 @@ t.test('lib resumes a session with a puppet made of the formulas', async t => {
     t.match(end.session, { resumed: true, peer: server.raw, self: ed25519.raw })
     t.same(end.session?.exporter.sessionId, puppet.application?.sessionId)
     const nonce = randomBytes(16)
-    t.same(end.session?.resumption.psk(nonce), pskOf(puppet.application?.res ?? hex(''), nonce))
+    t.same(end.session?.resumption.psk(nonce), ticketPsk(puppet.application?.res ?? hex(''), nonce))
   }
 })
 

@@ -97,9 +97,6 @@ export function handshakeSecrets(
   return { salt, es, hs, i_hs, r_hs, fin_i, fin_r }
 }
 
-/** What a ticket with this nonce stands for. */
-export const pskOf = (res: Buffer, nonce: Buffer): Buffer => EL(res, 'ticket', nonce, 32)
-
 export interface ApplicationSecretsOf {
   readonly ms: Buffer
   readonly i_ap: Buffer
