@@ -26,7 +26,7 @@ export const EXIT_MEANING: readonly (readonly [code: string, meaning: string])[]
   ['4', 'the peer is not who it should be, or does not accept us'],
   ['5', 'cut: the connection ended without a goodbye, or somebody was silent for too long'],
   ['6', "bad input: a line that is no message, a capture that can't be read"],
-  ['7', 'a key file or key log is missing, unfit, or there already'],
+  ['7', 'a key file or key log is missing, unfit, or there already, or does not open'],
   ['8', 'the other end speaks no stalk, or the two do not fit together'],
   ['130, 143', 'ended by SIGINT or SIGTERM, before the end']
 ]
@@ -73,7 +73,9 @@ const BY_CODE: Partial<Record<ErrorCode, ExitCode>> = {
   ERR_STALK_PEER_ABORTED: EXIT.cut,
   ERR_STALK_PEER_BUSY: EXIT.unreachable,
   ERR_STALK_SAME_ROLE: EXIT.protocol,
-  ERR_STALK_KEY_UNSUPPORTED: EXIT.keys
+  ERR_STALK_KEY_UNSUPPORTED: EXIT.keys,
+  ERR_STALK_PASSPHRASE_REQUIRED: EXIT.keys,
+  ERR_STALK_PASSPHRASE_WRONG: EXIT.keys
 }
 
 const BY_FAULT = {

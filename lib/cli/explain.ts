@@ -34,6 +34,10 @@ const WORDS: Partial<Record<ErrorCode, Words>> = {
     text: `${pathOf(error)} is there already, and is never overwritten`,
     hints: ['--out DIR puts the keys elsewhere']
   }),
+  ERR_STALK_PASSPHRASE_REQUIRED: ({ message }) => ({
+    text: message.replace(/;.*/s, ''),
+    hints: ['it is asked for at a terminal; STALK_PASSPHRASE in the environment may hold it']
+  }),
   ERR_STALK_PEER_MISMATCH: ({ message }) => ({
     text: 'the peer has another key than the one you expect',
     hints: [...clauses(message), 'find out why before you trust it: it may be somebody in between']

@@ -6,12 +6,13 @@ import { join } from 'node:path'
 import { Identity } from '../index.ts'
 import { type Args, type Option, usage } from './args.ts'
 import { CommandError, EXIT } from './exit.ts'
+import { unlocked } from './passphrase.ts'
 
 export const WHO_WE_ARE: readonly Option[] = [
   {
     name: 'identity',
     value: 'FILE',
-    text: 'the private key to show; default: id_priv in $STALK_HOME or ~/.spack'
+    text: 'the private key to show, as PEM or of OpenSSH; default: id_priv in $STALK_HOME or ~/.spack'
   },
   { name: 'anonymous', text: 'show no key' }
 ]
@@ -22,7 +23,8 @@ export function home({ STALK_HOME }: { STALK_HOME?: string } = process.env): str
 }
 
 /** The default identity, or null if there is none. */
-export const defaultIdentity = (): Promise<Identity | null> => Identity.default(home())
+export const defaultIdentity = (): Promise<Identity | null> =>
+  unlocked(options => Identity.default(home(), options))
 
 /** The identity in the home folder. Throws a CommandError with EXIT.keys if there is none. */
 export async function requireDefault(hints: readonly string[] = []): Promise<Identity> {
@@ -40,7 +42,7 @@ export async function namedIdentity(args: Args): Promise<Identity | null | undef
   if (args.has('anonymous') && file !== undefined) throw usage('either --identity or --anonymous, not both')
   if (args.has('anonymous')) return null
   if (file === undefined) return undefined
-  const identity = await Identity.load(file)
+  const identity = await unlocked(options => Identity.load(file, options))
   if (identity.privkey) return identity
   throw new CommandError(EXIT.keys, `${file} holds a public key; a private one is needed to prove who we are`)
 }
@@ -48,8 +50,11 @@ export async function namedIdentity(args: Args): Promise<Identity | null | undef
 const FINGERPRINT = /^SHA256:[A-Za-z0-9+/]{43}$/
 
 /** Fingerprints, or files with keys. `option` is the one that named them. */
-export function expected(option: string, names: readonly string[]): Promise<(Identity | string)[]> {
-  return Promise.all(names.map(name => expectedOne(option, name)))
+export async function expected(option: string, names: readonly string[]): Promise<(Identity | string)[]> {
+  const peers: (Identity | string)[] = []
+  // One after the other: each may ask for a passphrase.
+  for (const name of names) peers.push(await expectedOne(option, name))
+  return peers
 }
 
 async function expectedOne(option: string, name: string): Promise<Identity | string> {
@@ -58,12 +63,12 @@ async function expectedOne(option: string, name: string): Promise<Identity | str
     throw usage(`--${option}: ${name} is no fingerprint: that is SHA256: and 43 characters of base64`)
   }
   if (name === '') throw usage(`--${option} takes a fingerprint or a key file`)
-  return Identity.load(name)
+  return unlocked(options => Identity.loadPublic(name, options))
 }
 
-/** As `ssh-keygen -l` has it: 2048 SHA256:… name (RSA). */
-export const listed = (identity: Identity, name: string): string =>
-  `${identity.keysize} ${identity.fingerprint} ${name} (${identity.type.toUpperCase()})`
+/** As `ssh-keygen -l` has it: 2048 SHA256:… comment (RSA). A file without a comment is called by its name. */
+export const listed = (identity: Identity, file: string): string =>
+  `${identity.keysize} ${identity.fingerprint} ${identity.comment || file} (${identity.type.toUpperCase()})`
 
 /** Who somebody is, for a person. */
 export const described = (identity: Identity | null): string =>
