@@ -123,12 +123,12 @@ function source(
 }
 
 const load = (source: Source): Promise<Identity> =>
-  unlocked(options => Identity.load(files.openssh, options), source)
+  unlocked(options => Identity.load(files.pkcs8, options), source)
 
 t.test('at a terminal a passphrase may be wrong twice, and what was typed is wiped', async t => {
   const third = source(['x', 'y', passphrase])
   t.ok((await load(third)).equals(identity))
-  const question = `passphrase of ${files.openssh}: `
+  const question = `passphrase of ${files.pkcs8}: `
   t.same(third.questions, [question, `wrong; once more: ${question}`, `wrong; once more: ${question}`])
   for (const answer of third.given) t.ok(answer.every(byte => byte === 0))
   const never = source(['x', 'y', 'z', passphrase])
@@ -244,13 +244,14 @@ t.test('fingerprint needs no passphrase where the public key is in clear', async
 })
 
 t.test('fingerprint prints the line of ssh-keygen', { skip: noSshKeygen }, async t => {
-  for (const type of ['ed25519', 'rsa']) {
+  const made = ['ed25519', 'rsa'].map(type => {
     const file = join(dir, `ssh-${type}`)
     tool('ssh-keygen', '-q', '-t', type, '-N', '', '-C', 'me @ home', '-f', file)
-    const line = tool('ssh-keygen', '-l', '-f', file)
-    t.equal((await run(['fingerprint', file])).stdout, line)
-    t.equal((await run(['fingerprint', `${file}.pub`])).stdout, line)
-  }
+    return file
+  })
+  const all = made.flatMap(file => [file, `${file}.pub`])
+  const expected = all.map(file => tool('ssh-keygen', '-l', '-f', file)).join('')
+  t.equal((await run(['fingerprint', ...all])).stdout, expected)
 })
 
 t.test('listen shows an encrypted identity of OpenSSH, and lets in the key of a public line', async t => {
