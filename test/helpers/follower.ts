@@ -5,6 +5,7 @@
 import { Duplex } from 'node:stream'
 import { Connection } from '../../lib/connection/connection.ts'
 import type { Handshake } from '../../lib/handshake/handshake.ts'
+import type { Ticketing } from '../../lib/pipeline/ticketing.ts'
 import type { HandshakeVector, RecordVector } from '../vectors/format.ts'
 import { Direction } from './formulas.ts'
 import { turns, until } from './pair.ts'
@@ -88,6 +89,7 @@ export class Wire extends Duplex {
 
 export interface Start {
   readonly handshake: Handshake
+  readonly ticketing: Ticketing
   sign(input: Buffer): Promise<Buffer>
 }
 
@@ -96,12 +98,18 @@ export interface Follower {
   readonly wire: Wire
 }
 
-function connect(wire: Wire, vector: HandshakeVector, role: Role, { handshake, sign }: Start): Connection {
+function connect(
+  wire: Wire,
+  vector: HandshakeVector,
+  role: Role,
+  { handshake, sign, ticketing }: Start
+): Connection {
   const { maxMessage } = vector[role]
   const own = {
     role,
     handshake,
     sign,
+    ticketing,
     maxMessageBytes: maxMessage,
     decide: async () => {},
     allowHalfOpen: true

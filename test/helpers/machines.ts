@@ -19,8 +19,7 @@ import { WANT, type Want } from '../../lib/handshake/messages.ts'
 import { responder } from '../../lib/handshake/responder.ts'
 import { type HeldTicket, type Resumable, resumableOf } from '../../lib/handshake/resumption.ts'
 import { answerFor, asksForTicket } from '../../lib/pipeline/ticketing.ts'
-import type { TicketKeys } from '../../lib/resumption/ticket-keys.ts'
-import type { MemoryTicketStore } from '../../lib/resumption/ticket-store.ts'
+import type { TicketStore } from '../../lib/resumption/ticket-store.ts'
 import { ticketingOf } from '../../lib/resumption/ticketing.ts'
 import { decodeControl } from '../../lib/wire/control.ts'
 import { Deframer, enframe, type Frame } from '../../lib/wire/frame.ts'
@@ -63,7 +62,7 @@ export interface EndOptions {
   /** Signs in the place of the identity's private key. */
   readonly signWith?: (input: Buffer) => Buffer
   /** At a responder: issues tickets, and finds them. */
-  readonly store?: MemoryTicketStore | TicketKeys
+  readonly store?: TicketStore
   /** At an initiator: offered, if that may be. */
   readonly held?: HeldTicket | null | undefined
 }

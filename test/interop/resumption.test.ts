@@ -1,12 +1,11 @@
-// Sessions that are resumed, between two of the reference and between stalk and the reference. Where stalk takes
-// part, the tests wait for LIB_RESUMES in helpers/resumption.ts, which says how stalk is told.
+// Sessions that are resumed, between two of the reference and between stalk and the reference, both ways over TCP.
 
 import { once } from 'node:events'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { type Connection, connect, type StalkError, SUITES, type SuiteName } from '../../lib/index.ts'
-import { issuesTickets, keepsTickets, LIB_RESUMES } from '../helpers/resumption.ts'
+import { issuesTickets, keepsTickets } from '../helpers/resumption.ts'
 import {
   type Args,
   argsOf,
@@ -119,8 +118,6 @@ function spoil(file: string): string {
 
 // --- stalk and the reference ---------------------------------------------------------------------------
 
-const skip = LIB_RESUMES ? false : 'stalk cannot resume a session yet'
-
 /** What the reference says of a session is what stalk says. */
 async function agree(t: Test, conn: Connection, job: Job, { mode, suite }: Case, ours: Ours): Promise<void> {
   t.match(await job.take('secure'), {
@@ -143,62 +140,46 @@ const oursFor = ({ mode, suite, keys }: Case, role: 'initiator' | 'responder'): 
 
 const theirsFor = (each: Case): Args => [...argsOf(each.mode, each.keys), ...suiteArgs(each)]
 
-t.test(
-  'the reference resumes sessions with a listener of stalk, in every suite and mode',
-  { skip },
-  async t => {
-    for (const each of CASES) {
-      await t.test(titleOf(each), async t => {
-        const ours = { ...oursFor(each, 'responder'), ...issuesTickets() }
-        const { listening, port } = await listen(t, ours)
-        const dial = [
-          'connect',
-          '--port',
-          port,
-          '--ticket-file',
-          newTicketFile(),
-          ...SENDS,
-          ...theirsFor(each)
-        ]
-        for (const resumed of [false, true, true]) {
-          const job = py.run(...dial)
-          const [conn] = (await once(listening, 'connection')) as [Connection]
-          conn.pipe(conn)
-          await agree(t, conn, job, each, ours)
-          t.equal(conn.security?.resumed, resumed)
-          t.match(await conn.outcome, { kind: 'clean', sent: 2, acknowledged: 2, received: 2 })
-          t.match(await job.take('end'), { kind: 'clean', sent: 2, acknowledged: 2, received: 2, resumed })
-        }
-      })
-    }
+t.test('the reference resumes sessions with a listener of stalk, in every suite and mode', async t => {
+  for (const each of CASES) {
+    await t.test(titleOf(each), async t => {
+      const ours = { ...oursFor(each, 'responder'), ...issuesTickets() }
+      const { listening, port } = await listen(t, ours)
+      const dial = ['connect', '--port', port, '--ticket-file', newTicketFile(), ...SENDS, ...theirsFor(each)]
+      for (const resumed of [false, true, true]) {
+        const job = py.run(...dial)
+        const [conn] = (await once(listening, 'connection')) as [Connection]
+        conn.pipe(conn)
+        await agree(t, conn, job, each, ours)
+        t.equal(conn.security?.resumed, resumed)
+        t.match(await conn.outcome, { kind: 'clean', sent: 2, acknowledged: 2, received: 2 })
+        t.match(await job.take('end'), { kind: 'clean', sent: 2, acknowledged: 2, received: 2, resumed })
+      }
+    })
   }
-)
+})
 
-t.test(
-  'stalk resumes sessions with a listener of the reference, in every suite and mode',
-  { skip },
-  async t => {
-    for (const each of CASES) {
-      await t.test(titleOf(each), async t => {
-        const ours = { ...oursFor(each, 'initiator'), ...keepsTickets() }
-        const job = py.run('listen', '--connections', 3, '--tickets', 1, '--echo', ...theirsFor(each))
-        const port = await job.port()
-        for (const resumed of [false, true, true]) {
-          const conn = await connect('127.0.0.1', port, ours)
-          await agree(t, conn, job, each, ours)
-          t.equal(conn.security?.resumed, resumed)
-          await conn.send({ hello: 'world' })
-          t.same(await once(conn, 'data'), [{ hello: 'world' }]) // the ticket came before it
-          conn.resume().end()
-          t.match(await conn.outcome, { kind: 'clean', sent: 1, acknowledged: 1, received: 1 })
-          t.match(await job.take('end'), { kind: 'clean', sent: 1, acknowledged: 1, received: 1, resumed })
-        }
-      })
-    }
+t.test('stalk resumes sessions with a listener of the reference, in every suite and mode', async t => {
+  for (const each of CASES) {
+    await t.test(titleOf(each), async t => {
+      const ours = { ...oursFor(each, 'initiator'), ...keepsTickets() }
+      const job = py.run('listen', '--connections', 3, '--tickets', 1, '--echo', ...theirsFor(each))
+      const port = await job.port()
+      for (const resumed of [false, true, true]) {
+        const conn = await connect('127.0.0.1', port, ours)
+        await agree(t, conn, job, each, ours)
+        t.equal(conn.security?.resumed, resumed)
+        await conn.send({ hello: 'world' })
+        t.same(await once(conn, 'data'), [{ hello: 'world' }]) // the ticket came before it
+        conn.resume().end()
+        t.match(await conn.outcome, { kind: 'clean', sent: 1, acknowledged: 1, received: 1 })
+        t.match(await job.take('end'), { kind: 'clean', sent: 1, acknowledged: 1, received: 1, resumed })
+      }
+    })
   }
-)
+})
 
-t.test('stalk refuses a binder that does not match, and the ticket stays good', { skip }, async t => {
+t.test('stalk refuses a binder that does not match, and the ticket stays good', async t => {
   const { listening, port } = await listen(t, {
     ...optionsOf('mutual', 'responder', ed25519),
     ...issuesTickets()
@@ -215,7 +196,7 @@ t.test('stalk refuses a binder that does not match, and the ticket stays good', 
   t.match(await py.run('connect', ...args).end(), { kind: 'clean', resumed: true })
 })
 
-t.test('a ticket that the other end does not know is a full handshake', { skip }, async t => {
+t.test('a ticket that the other end does not know is a full handshake', async t => {
   const file = newTicketFile()
   for (const _ of [1, 2]) {
     const ours = { ...optionsOf('mutual', 'responder', ed25519), ...issuesTickets() }
