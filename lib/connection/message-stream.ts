@@ -63,7 +63,7 @@ export abstract class MessageStream<In> extends Duplex {
   }
 
   #onHalfEnded(): void {
-    if (this.readableEnded && this.writableFinished) this.destroy()
+    if (this.readableEnded && this.writableFinished) this.destroy(this.#failure.error ?? undefined)
   }
 
   override read(): In | null

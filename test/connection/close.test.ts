@@ -4,6 +4,7 @@ import { once } from 'node:events'
 import { Transform } from 'node:stream'
 import t from 'tap'
 import type { Connection, Outcome, StalkError } from '../../lib/index.ts'
+import { pair } from '../../lib/testing/index.ts'
 import { meddledPair } from '../helpers/adversary.ts'
 import {
   bothClosed,
@@ -524,4 +525,25 @@ t.test('a transport that was let go has no listener of ours', async t => {
     await bothClosed(both)
     t.same(listeners(), before, name)
   }
+})
+
+t.test('a failure that waits for the reader is an error, also where both have said goodbye', async t => {
+  const { ends: joined, back } = pair()
+  const { initiator, responder } = await open({}, joined)
+  const events = note(initiator, ['finish', 'end', 'error', 'close'])
+  back.stall()
+  responder.end('last words')
+  await turns(3)
+  responder.destroy()
+  await turns(3)
+  initiator.end()
+  await until(() => initiator.writableFinished, 'our goodbye')
+  back.resume()
+  await until(() => initiator.readableLength === 1, 'the message')
+  await turns(5)
+  initiator.resume()
+  const [{ kind, code }] = await bothClosed({ initiator, responder })
+  await turns(1)
+  t.same([kind, code], ['reset', 'ERR_STALK_PEER_ABORTED'])
+  t.same(events, ['finish', 'end', 'error', 'close', 'closed'])
 })

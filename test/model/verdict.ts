@@ -64,7 +64,7 @@ const KINDS = new Set(['clean', 'truncated', 'reset', 'aborted'])
 function* ending({ events, errors, connection, destroyer }: Player, outcome: Outcome): Generator<string> {
   const { kind, reason } = outcome
   if (!KINDS.has(kind)) yield `the outcome ${kind}: ${reason}`
-  if (kind === 'clean' && !events.includes('end')) yield 'clean without an end'
+  if (kind === 'clean' && !destroyer && !events.includes('end')) yield 'clean without an end'
   if (kind === 'clean' && errors.length > 0) yield `clean with an error: ${errors[0]?.message}`
   if (kind !== 'clean' && kind !== 'aborted' && !destroyer && errors.length !== 1)
     yield `${kind} with ${errors.length} errors`
