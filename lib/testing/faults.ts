@@ -45,6 +45,7 @@ export function cut(at: number, how: Ending = 'end', error?: Error): Fault {
 /** Turns over one bit of the byte at `at`. `bit`: from 0 to 7; by default another one for each of eight neighbours. */
 export function flip(at: number, bit: number = at % 8): Fault {
   checkPlace('at', at)
+  if (!Number.isInteger(bit) || bit < 0 || bit > 7) throw invalid('bit must be a whole number from 0 to 7')
   return (bytes, start, wire) => {
     const index = at - start
     if (index < 0 || index >= bytes.length) return wire.pass(bytes)

@@ -85,6 +85,7 @@ t.test('a place that is none is refused', async t => {
   const refused: [() => Fault, RegExp][] = [
     [() => cut(-1), /^at must be a whole number from 0$/],
     [() => flip(0.5), /^at must be/],
+    [() => flip(1, 8), /^bit must be a whole number from 0 to 7$/],
     [() => drop({ record: -1 }), /^record must be/],
     [() => repeat({ from: 5, to: 5 }), /^to must lie behind from$/],
     [() => swap({ from: Number.NaN, to: 5 }), /^from must be/]
