@@ -25,6 +25,7 @@ const optionsOf = ({ rekeyAfter, block, ...setup }: EndSetup): StalkOptions => (
   writableHighWaterMark: setup.writableHighWaterMark,
   allowHalfOpen: setup.allowHalfOpen,
   maxMessage: MAX_MESSAGE,
+  handshakeTimeout: 3 * DEADLINE_MS, // a hang is to be seen as one
   ...(rekeyAfter && { rekeyAfter: { records: rekeyAfter } }),
   ...(block && { padding: { block } })
 })

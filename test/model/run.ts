@@ -14,6 +14,8 @@ export interface Plan {
   readonly path?: string | undefined
   /** How many are played at a time. One by one, what each leaves behind is seen too. */
   readonly lanes: number
+  /** After how long no further schedule is begun, in ms. */
+  readonly limitMs?: number
   /** Told after each schedule. */
   readonly played?: () => void
 }
@@ -30,10 +32,19 @@ async function judge(given: Schedule, alone: boolean): Promise<void> {
 }
 
 /** What was found, as text to be read; each with the seed that makes it again. */
-export async function run({ runs, seed, path, lanes, played = () => {} }: Plan): Promise<string[]> {
+export async function run({
+  runs,
+  seed,
+  path,
+  lanes,
+  limitMs = Number.POSITIVE_INFINITY,
+  played = () => {}
+}: Plan): Promise<string[]> {
+  const end = performance.now() + limitMs
   const each = Math.ceil(runs / lanes)
   const lane = async (index: number): Promise<string | undefined> => {
     const property = fc.asyncProperty(schedule, async given => {
+      if (performance.now() > end) return
       await judge(given, lanes === 1)
       played()
     })
