@@ -111,7 +111,8 @@ export class Connection<In = unknown, Out = unknown> extends SendingStream<In, O
       holding: () => this.#inbox.full || this.#pipeline.checking,
       busy: () => this.unread > 0 || this.writableLength > 0
     })
-    this.#handshakeDeadline = new Deadline(plan.handshakeTimeoutMs, ms => this.#onHandshakeTimeout(ms), true)
+    const { handshakeTimeoutMs } = plan
+    this.#handshakeDeadline = new Deadline(handshakeTimeoutMs, ms => this.#onHandshakeTimeout(ms), true, true)
     this.#closeDeadline = new Deadline(plan.closeTimeoutMs, ms => this.#onCloseTimeout(ms), true)
     this.#keyAge = new Deadline(plan.rekeyAfterMs, () => this.#renewKeys())
     this.ready = new Promise((resolve, reject) => {

@@ -8,14 +8,19 @@ export class Deadline {
   readonly #ms: number | null
   readonly #expired: (ms: number) => void
   readonly #holdsProcess: boolean
+  readonly #absolute: boolean
   #timer: NodeJS.Timeout | undefined
   #due: NodeJS.Immediate | undefined
 
-  /** Null: never. `holdsProcess`: whether a process that waits for nothing else waits for this. */
-  constructor(ms: number | null, expired: (ms: number) => void, holdsProcess = false) {
+  /**
+   * Null: never. `holdsProcess`: whether a process that waits for nothing else waits for this. `absolute`: that nothing
+   * that comes changes it.
+   */
+  constructor(ms: number | null, expired: (ms: number) => void, holdsProcess = false, absolute = false) {
     this.#ms = ms
     this.#expired = expired
     this.#holdsProcess = holdsProcess
+    this.#absolute = absolute
   }
 
   get running(): boolean {
@@ -45,10 +50,13 @@ export class Deadline {
 
   // Timers run before sockets are read. Where the process was busy, or asleep, what it waits for may be there.
   #onTimer(ms: number): void {
-    this.#due = setImmediate(() => {
-      this.#timer = undefined
-      this.#expired(ms)
-    })
+    if (this.#absolute) this.#expire(ms)
+    else this.#due = setImmediate(() => this.#expire(ms))
+  }
+
+  #expire(ms: number): void {
+    this.#timer = undefined
+    this.#expired(ms)
   }
 }
 

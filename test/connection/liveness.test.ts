@@ -71,6 +71,17 @@ t.test('what has come while the process was busy with something else is read fir
   there.destroy()
 })
 
+t.test('an absolute one waits for nothing that has come', async t => {
+  let expired = 0
+  const deadline = new Deadline(5, () => expired++, true, true)
+  deadline.start()
+  const behind = new Promise<void>(resolve => setTimeout(resolve, 6))
+  const busy = performance.now() + 15
+  while (performance.now() < busy);
+  await behind // in the same turn
+  t.same([expired, deadline.running], [1, false])
+})
+
 t.test('stopped when it is due, it does not run', async t => {
   const deadline = new Deadline(5, () => t.fail('it ran'))
   deadline.start()
