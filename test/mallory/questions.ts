@@ -9,8 +9,8 @@ export type Ask = (peer: Peer) => Promise<boolean>
 
 let asked = 0
 
-/** A ping behind so many messages. Throws where the pong is another's or counts less. */
-export async function pinged(peer: Peer, messages = 0): Promise<boolean> {
+/** A ping; all messages in front of it, if told how many, are to be counted. Throws for a pong of another. */
+export async function pinged(peer: Peer, messages?: number): Promise<boolean> {
   const { answers } = peer.heard
   const before = answers.length
   const value = Buffer.alloc(8, 0xff)
@@ -20,8 +20,8 @@ export async function pinged(peer: Peer, messages = 0): Promise<boolean> {
   const answer = answers[before]
   if (!answer) return false
   if (!answer.value.equals(value)) throw new Error('the pong has another value than the ping')
-  if (answer.received < messages)
-    throw new Error(`the pong counts ${answer.received} of ${messages} messages`)
+  if (messages !== undefined && answer.received !== BigInt(messages))
+    throw new Error(`the pong counts ${answer.received} messages of ${messages}`)
   return true
 }
 

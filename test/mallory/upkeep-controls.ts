@@ -338,6 +338,25 @@ const answers: readonly Fault[] = [
     }
   }),
   asked(
+    'late',
+    "answers a ping and a request only behind the target's close, when it would have asked once more",
+    { ...asksBoth, readsOn: true },
+    {
+      open: async peer => {
+        peer.write(peer.message('one'), peer.message('two'))
+        await peer.hears(({ messages, pings }) => messages > 1 && pings.length > 0)
+        peer.write(peer.close())
+        await closedOn(peer)
+        peer.write(peer.pong(2, peer.heard.pings[0]), peer.update(0))
+        await new Promise(resolve => setTimeout(resolve, 100))
+        peer.write(peer.pong())
+        peer.end()
+      },
+      answers: NOTHING
+    },
+    ['one', 'two']
+  ),
+  asked(
     'many',
     'answers questions in great number, and then asks as often as it may',
     asksBoth,
