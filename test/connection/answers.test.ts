@@ -1,5 +1,5 @@
 // What may come behind both goodbyes (PROTOCOL.md, section 12): answers to what was asked, up to the peer's last word,
-// and an alert.
+// and an alert; and that nothing more is asked then.
 
 import t from 'tap'
 import { Controls } from '../../lib/connection/controls.ts'
@@ -54,4 +54,31 @@ t.test('behind it nothing is taken, asked for or not', async t => {
     t.throws(() => controls.hear(record), { code: 'ERR_STALK_UNEXPECTED' }, name)
   }
   t.throws(() => controls.hear(alertRecord(8)), { code: 'ERR_STALK_PEER_ABORTED' }, 'an alert is heard')
+})
+
+t.test('what waits for its turn is not asked behind our goodbye', async t => {
+  const said: Inner[] = []
+  let requests = 0
+  const controls = new Controls({
+    send: record => said.push(record),
+    updateKeys: () => requests++,
+    received: () => 0,
+    ticket: () => {},
+    sent: () => 0
+  })
+  for (let n = 0; n < 2; n++) {
+    controls.ping()
+    controls.updateKeys()
+  }
+  controls.sayGoodbye()
+  const value = said[0]?.body ?? Buffer.alloc(0)
+  controls.hear(pongRecord(value, 0))
+  controls.hear(keyUpdateRecord(false))
+  t.same(
+    said.map(({ type }) => type),
+    [KIND.ping, KIND.alert]
+  )
+  t.equal(requests, 1)
+  t.notOk(controls.pinging)
+  t.notOk(controls.rekeying)
 })
