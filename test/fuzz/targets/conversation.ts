@@ -158,12 +158,10 @@ function upkeep(): Buffer[] {
   ]
   const places = ['to the initiator', 'to the responder'] as const
   return ends.flatMap((end, which) =>
-    places.flatMap(place =>
-      [0, FLAG.closeFirst].flatMap(flag => [
-        seed(which, place, flag, end),
-        seed(which, place, flag, end, ASKS)
-      ])
-    )
+    places.flatMap(place => [
+      seed(which, place, 0, end),
+      seed(which, place, which % 2 ? FLAG.closeFirst : 0, end, ASKS)
+    ])
   )
 }
 
