@@ -55,10 +55,11 @@ const second = (name: string, does: string, make: (peer: Peer, value: Buffer) =>
     name,
     does,
     {
-      ping: (value, peer) =>
-        peer.heard.pings.length === 1
-          ? [peer.pong(1, value), peer.seal(2, hex('91c3'))]
-          : [make(peer, value), peer.message('behind')]
+      ping(value, peer) {
+        const { length } = peer.heard.pings
+        if (length === 1) return [peer.pong(1, value), peer.seal(2, hex('91c3'))]
+        return length === 2 ? [make(peer, value), peer.message('behind')] : []
+      }
     },
     { ...unexpected, delivered: ['before', true] },
     { pings: true }

@@ -69,6 +69,10 @@ export const floodFaults: readonly Fault[] = [
     peer.write(peer.seal(3, Buffer.alloc(1_024, 0x61)))
     return tooMany(peer, pinged)
   }),
+  row('behind-silence', 'says nothing for seconds, and sends more pings than it may then', async peer => {
+    await new Promise(resolve => setTimeout(resolve, 3_200))
+    await tooMany(peer, pinged)
+  }),
   row(
     'behind-target',
     'sends more pings than it may behind the close of the target',

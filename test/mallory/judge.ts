@@ -32,6 +32,7 @@ export function complaintsOf(fault: Fault, heard: Heard): string[] {
     [heard.alerts.length > 1, `${heard.alerts.length} alerts`],
     [!heard.ended, 'the connection is still open'],
     [heard.late > 0, `${heard.late} records behind its close that may not come there`],
+    [heard.unasked > 0, `${heard.unasked} answers to no question`],
     [echoes(heard), "a message of Mallory's came back"],
     [isControl(fault) && !saidGoodbye(fault, heard), 'no goodbye that counts every message']
   ]

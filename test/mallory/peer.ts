@@ -29,8 +29,9 @@ export interface Heard {
   readonly pings: Buffer[]
   readonly answers: { readonly value: Buffer; readonly received: bigint }[]
   readonly updates: number[]
-  /** How many records it sent behind its close that may not stand there. */
+  /** How many records it sent behind its close that may not stand there, and answers that nobody asked for. */
   late: number
+  unasked: number
   /** Whether it ended its side of the transport; otherwise it hangs. */
   ended: boolean
 }
@@ -57,8 +58,11 @@ export class Peer {
     answers: [],
     updates: [],
     late: 0,
+    unasked: 0,
     ended: false
   }
+  /** Mallory's that the target has not answered. */
+  readonly #questions = { pings: 0, requests: 0 }
   readonly #socket: Socket
   readonly #incoming: Incoming
   readonly #acts: Acts
@@ -175,6 +179,7 @@ export class Peer {
     const { open } = this.puppet
     open.inbound = open.inbound.next()
     this.heard.updates.push(request)
+    if (request === 0 && --this.#questions.requests < 0) this.heard.unasked += 1
     if (request === 1) this.write(...(this.#acts.answers?.request?.(this) ?? [this.update(0)]))
   }
 
@@ -184,8 +189,9 @@ export class Peer {
   }
 
   #notePong(value: Buffer, received: bigint): void {
-    if (value.equals(Buffer.alloc(8))) this.heard.pongs.push(received)
-    else this.heard.answers.push({ value, received })
+    if (value.equals(Buffer.alloc(8))) return void this.heard.pongs.push(received)
+    this.heard.answers.push({ value, received })
+    if (--this.#questions.pings < 0) this.heard.unasked += 1
   }
 
   #noteMessages(kind: number, content: Buffer): void {
@@ -219,6 +225,8 @@ export class Peer {
   seal(kind: number, content: Buffer = NONE, bytes?: number): Buffer {
     const record = this.puppet.open.outbound.seal(innerOf(kind, content, bytes))
     if (this.first.length === 0) this.first = record
+    if (kind === 8) this.#questions.pings += 1
+    if (kind === 6 && content[0] === 1) this.#questions.requests += 1
     return record
   }
 
