@@ -49,6 +49,25 @@ const piece = (name: string, does: string, make: (peer: Peer) => Buffer): Fault 
     alerts: [9, 1]
   })
 
+/** Answers are no messages. */
+const behindAnswers: Fault = toBoth(
+  'flood-behind-answers',
+  'uses up what it may ask, answers a ping and a request for new keys, and asks as much again',
+  {
+    open: async peer => {
+      peer.write(peer.message('before'))
+      await peer.hears(({ pings, updates }) => pings.length > 0 && updates.length > 0)
+      await askInTurn(peer, BUCKET, pinged)
+      peer.write(peer.pong(1, peer.heard.pings[0]), peer.update(0))
+      await askInTurn(peer, BUCKET / 2, pinged)
+      peer.write(peer.message('behind'))
+    },
+    answers: { ping: () => [], request: () => [] }
+  },
+  flooded,
+  { pings: true, updates: true }
+)
+
 export const floodFaults: readonly Fault[] = [
   row('pings', 'sends more pings than it may', peer => tooMany(peer, pinged)),
   row('updates', 'asks for new keys more often than it may', peer => tooMany(peer, rekeyed)),
@@ -73,6 +92,7 @@ export const floodFaults: readonly Fault[] = [
     await new Promise(resolve => setTimeout(resolve, 3_200))
     await tooMany(peer, pinged)
   }),
+  behindAnswers,
   row(
     'behind-target',
     'sends more pings than it may behind the close of the target',
