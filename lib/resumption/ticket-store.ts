@@ -4,7 +4,7 @@
 import { randomBytes } from 'node:crypto'
 import { wipe } from '../bytes.ts'
 import { MAX_KEPT_TICKETS, MAX_TICKET_LIFETIME_S, TICKET_LIFETIME_MS } from '../constants.ts'
-import { checkNames, count } from '../option-checks.ts'
+import { checkNames, count, invalidOption } from '../option-checks.ts'
 
 type Awaitable<T> = T | Promise<T>
 
@@ -36,7 +36,7 @@ export interface TicketStore {
 }
 
 export interface TicketLifetime {
-  /** For how long a ticket is good, in ms, a day at most. Default two hours. */
+  /** For how long a ticket is good, in ms, from a second to a day. Default two hours. */
   lifetime?: number
 }
 
@@ -46,8 +46,11 @@ export interface MemoryTicketStoreOptions extends TicketLifetime {
 }
 
 /** Throws ERR_STALK_INVALID_OPTION. */
-export const lifetimeOf = (lifetime: unknown): number =>
-  count('lifetime', lifetime, TICKET_LIFETIME_MS, MAX_TICKET_LIFETIME_S * 1_000)
+export function lifetimeOf(lifetime: unknown): number {
+  const ms = count('lifetime', lifetime, TICKET_LIFETIME_MS, MAX_TICKET_LIFETIME_S * 1_000)
+  if (ms < 1_000) throw invalidOption('lifetime', 'must be 1,000 ms or more: peers are told whole seconds')
+  return ms
+}
 
 const ID_BYTES = 32
 

@@ -147,6 +147,29 @@ t.test('new keys, pings and acknowledged flushes work in a resumed session', asy
   t.match(await within(connection.outcome, 'outcome'), { kind: 'clean' })
 })
 
+t.test('what is resumed expires with what it was resumed from, whatever the responder announces', async t => {
+  const store = new MemoryTicketStore({ lifetime: 60_000 })
+  const issue = store.issue.bind(store)
+  store.issue = state => issue(state, null) // a careless one: every session begins anew
+  const { port } = await serve(t, { tickets: store })
+  let now = 0
+  const sessions = new SessionCache({}, () => now)
+  const limits: number[] = []
+  const keep = sessions.keep.bind(sessions)
+  sessions.keep = (place, held, lifetimeMs, notAfter) => {
+    limits.push(Math.min(now + lifetimeMs, notAfter))
+    keep(place, held, lifetimeMs, notAfter)
+  }
+  const options = { identity: alice, peer: bob, sessions }
+  const resumed = []
+  for (const at of [0, 20_000, 40_000, 59_999, 60_000]) {
+    now = at
+    resumed.push(await resumedIn(port, options))
+  }
+  t.same(resumed, [false, true, true, true, false])
+  t.same(limits, [60_000, 60_000, 60_000, 60_000, 120_000])
+})
+
 t.test('many at once are resumed, each with a ticket of its own', async t => {
   const { port } = await serve(t)
   const options = { identity: alice, peer: bob, sessions: new SessionCache() }
@@ -227,6 +250,42 @@ t.test('a store that fails in any way makes full handshakes, and no more than a 
       t.same([refusals, sessions.size], [[], method === 'issue' ? 0 : 1], `${method} ${name}`)
     }
   }
+})
+
+/** A store in memory that takes its time. */
+function slow(ms: number): TicketStore {
+  const store = new MemoryTicketStore()
+  const later = <T>(value: T): Promise<T> => new Promise(resolve => setTimeout(resolve, ms, value))
+  return {
+    issue: (state, notAfter) => later(store.issue(state, notAfter)),
+    find: ticket => later(store.find(ticket)),
+    consume: ticket => later(store.consume(ticket))
+  }
+}
+
+t.test('a store that is asynchronous resumes too, and messages that come meanwhile wait', async t => {
+  const { port } = await serve(t, { tickets: slow(50) })
+  const options = { identity: alice, peer: bob, sessions: new SessionCache() }
+  t.same([await resumedIn(port, options), await resumedIn(port, options)], [false, true])
+})
+
+t.test('a peer that leaves while a store is asked is no more than a handshake that failed', async t => {
+  const { port, refusals, connections } = await serve(t, { tickets: slow(100) })
+  const options = { identity: alice, peer: bob, sessions: new SessionCache() }
+  await visit(port, options)
+  for (const afterMs of [40, 140, 240]) {
+    const signal = AbortSignal.timeout(afterMs)
+    const attempt = connect('127.0.0.1', port, { ...options, signal }).then(c => {
+      c.on('error', () => {}).destroy()
+    })
+    await attempt.catch(() => {})
+    await until(() => refusals.length > 0 || connections.length > 1, 'it is noticed')
+    refusals.length = 0
+    connections.length = 1
+    await visit(port, options)
+    connections.length = 1
+  }
+  t.equal(await resumedIn(port, options), true)
 })
 
 // --- kept apart --------------------------------------------------------------------------------------------

@@ -104,6 +104,7 @@ t.test('options that do not fit are refused', async t => {
   const bad = { code: 'ERR_STALK_INVALID_OPTION' }
   const cases: object[] = [
     { lifetime: 0 },
+    { lifetime: 999 },
     { lifetime: 86_400_001 },
     { max: 0 },
     { max: 2 ** 24 + 1 },
