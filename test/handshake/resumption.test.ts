@@ -167,6 +167,20 @@ t.test('an anonymous ticket gets nobody past want 2', async t => {
   t.ok(store.find(held.ticket))
 })
 
+t.test('a ticket of an initiator whose identity would not be let in now is no ticket', async t => {
+  const changes: EndOptions[] = [{ keyTypes: ['rsa'] }, { want: WANT.none }]
+  for (const change of changes) {
+    const store = new MemoryTicketStore()
+    const held = await ticketOf(everyone, { ...host, store })
+    const [m1] = await initiatorEnd({ ...everyone, held: copyOf(held) }).start()
+    const end = responderEnd({ ...host, store, ...change })
+    await end.start()
+    const [m2] = await end.receive(m1 as never)
+    t.equal(m2?.body.at(-1), 0, Object.keys(change).join())
+    t.ok(store.find(held.ticket))
+  }
+})
+
 t.test('the suite that a responder would choose now has to be the one of the ticket', async t => {
   const store = new MemoryTicketStore()
   const [gcm, chacha] = ['X25519-AES256GCM-SHA256', 'X25519-CHACHA20POLY1305-SHA256'] as const

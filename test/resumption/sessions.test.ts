@@ -303,6 +303,7 @@ t.test('a session is not used for another place, identity, app, pin or policy', 
     ['no identity', port, { ...usual, identity: null }],
     ['pins', port, { ...usual, peer: [bob, carol] }],
     ['no pin', port, { ...usual, peer: 'anyone' }],
+    ['a decision in place of none', port, { identity: alice, app: 'chat', sessions, authorize: () => true }],
     ['suite', port, { ...usual, suites: ['X25519-CHACHA20POLY1305-SHA256'] }]
   ]
   for (const [name, at, options] of others) t.equal(await resumedIn(at, options), false, name)
