@@ -14,7 +14,18 @@ import {
   PBKDF2_ROUNDS
 } from '../constants.ts'
 import { found, wrongPassphrase } from './foreign.ts'
-import { type Der, derNull, integer, octets, oid, oidIn, readDer, sequence, writeDer } from './pem.ts'
+import {
+  type Der,
+  derNull,
+  integer,
+  octets,
+  oid,
+  oidIn,
+  readDer,
+  sequence,
+  wipeDer,
+  writeDer
+} from './pem.ts'
 import { isPkcs8 } from './pkcs.ts'
 
 const PBES2 = '1.2.840.113549.1.5.13'
@@ -141,7 +152,10 @@ async function decrypt(
   try {
     const decipher = createDecipheriv(cipher.name, key, iv)
     opened = joined(decipher.update(data), decipher.final())
-    if (isPkcs8(readDer(opened, name))) return opened
+    const root = readDer(opened, name)
+    const fits = isPkcs8(root)
+    wipeDer(root)
+    if (fits) return opened
   } catch (cause) {
     wipe(opened)
     throw wrongPassphrase(name, cause)

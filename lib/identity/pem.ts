@@ -8,6 +8,7 @@ import type forge from 'node-forge'
 import forgeAsn1 from 'node-forge/lib/asn1.js'
 // @ts-expect-error No types.
 import forgePem from 'node-forge/lib/pem.js'
+import { wipe } from '../bytes.ts'
 import { MAX_KEY_FILE_BYTES } from '../constants.ts'
 import { found, otherLabel, WANTED } from './foreign.ts'
 
@@ -127,6 +128,12 @@ function nodeOf({ tagClass, type, value }: forge.asn1.Asn1): Der {
   const kind = tagClass === asn1.Class.UNIVERSAL ? (KINDS[type] ?? 'other') : 'other'
   if (typeof value === 'string') return { kind, bytes: Buffer.from(value, 'latin1'), children: [] }
   return { kind, bytes: Buffer.alloc(0), children: value.map(nodeOf) }
+}
+
+/** Wipes what was read; node-forge's own strings are out of reach. */
+export function wipeDer({ bytes, children }: Der): void {
+  wipe(bytes)
+  for (const child of children) wipeDer(child)
 }
 
 /** The one encoding of a value. */

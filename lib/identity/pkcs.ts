@@ -5,7 +5,7 @@ import { createPrivateKey, createPublicKey, type KeyObject } from 'node:crypto'
 import { wipe } from '../bytes.ts'
 import { checkKey } from './check.ts'
 import { found, otherKind } from './foreign.ts'
-import { type Der, type DerKind, type Label, oidIn, readDer } from './pem.ts'
+import { type Der, type DerKind, type Label, oidIn, readDer, wipeDer } from './pem.ts'
 
 /** Blocks that hold a key in clear, in DER. */
 export type ClearLabel = Exclude<Label, 'ENCRYPTED PRIVATE KEY' | 'OPENSSH PRIVATE KEY'>
@@ -66,7 +66,12 @@ const SUPPORTED = new Set(['RSA', 'Ed25519'])
 
 /** The key in DER. Throws ERR_STALK_KEY_FILE_FORMAT and ERR_STALK_KEY_UNSUPPORTED. */
 export function keyInDer(der: Buffer, label: ClearLabel, name: string): KeyObject {
-  checkStructure(readDer(der, name), label, name)
+  const root = readDer(der, name)
+  try {
+    checkStructure(root, label, name)
+  } finally {
+    wipeDer(root)
+  }
   const key = toKey(der, label, name)
   checkKey(key, name)
   return key

@@ -35,7 +35,7 @@ async function failed(
 
 const FLOODED = {
   code: 'ERR_STALK_FLOODED',
-  reason: 'the peer sends too many pings or requests for new keys',
+  reason: 'the peer sends too many pings, tickets or requests for new keys',
   alert: ALERT.limit
 } as const
 const unexpected = (reason: RegExp | string) =>
