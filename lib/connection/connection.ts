@@ -60,6 +60,8 @@ export class Connection<In = unknown, Out = unknown> extends SendingStream<In, O
   protected override endedBy: Error | null = null
   #parted: Promise<void> | null = null
   #afterword: StalkError | null = null
+  /** Whether the transport has taken our goodbye. */
+  #goodbyeTaken = false
   readonly #handshakeDeadline: Deadline
   readonly #closeDeadline: Deadline
   readonly #keyAge: Deadline
@@ -80,7 +82,7 @@ export class Connection<In = unknown, Out = unknown> extends SendingStream<In, O
       sealed: inner => this.#onSealed(inner),
       heard: () => this.#onHeard(),
       part: more => this.#liveness.part(more),
-      written: (waiting, taken) => this.#liveness.written(waiting, taken),
+      written: (waiting, taken) => this.#onWritten(waiting, taken),
       keyDue: () => this.#renewKeys(),
       rekeyed: (direction, epoch) => diagnostics.rekeyed(this, plan.role, direction, epoch),
       gone: fault => this.#onGone(fault),
@@ -178,8 +180,10 @@ export class Connection<In = unknown, Out = unknown> extends SendingStream<In, O
       if (this.endedBy) return // it will not be said; destroying the connection is what ends this
       this.controls.sayGoodbye()
       this.#liveness.closing()
+      this.#closeDeadline.start()
       this.#pipeline.flushed(() => {
-        this.#awaitGoodbye()
+        this.#goodbyeTaken = true
+        if (this.controls.goodbyes.heard) this.#closeDeadline.stop()
         done()
       })
     })
@@ -213,6 +217,11 @@ export class Connection<In = unknown, Out = unknown> extends SendingStream<In, O
     })
   }
 
+  #onWritten(waiting: number, taken: boolean): void {
+    this.#liveness.written(waiting, taken)
+    if (taken) this.#closeDeadline.refresh()
+  }
+
   #onHeard(): void {
     this.#liveness.heard()
     this.#closeDeadline.refresh()
@@ -235,7 +244,7 @@ export class Connection<In = unknown, Out = unknown> extends SendingStream<In, O
   }
 
   #onGoodbye(): void {
-    this.#closeDeadline.stop()
+    if (this.#goodbyeTaken) this.#closeDeadline.stop()
     if (this.#inbox.waiting > 0) return // it comes behind them
     this.push(null)
     this.read(0) // where nobody reads and nothing is left to read, that is the end all the same
@@ -305,14 +314,12 @@ export class Connection<In = unknown, Out = unknown> extends SendingStream<In, O
     return new StalkError(error.code, error.message, { phase, cause: error.cause })
   }
 
-  /** Once our goodbye is out, silence of the peer has a limit; a reader of ours that is slow has none. */
-  #awaitGoodbye(): void {
-    if (!this.controls.goodbyes.heard && !this.endedBy) this.#closeDeadline.start()
-  }
-
+  /** Once we have said goodbye, silence has a limit, of the peer and of a transport that takes nothing; a slow reader of ours has none. */
   #onCloseTimeout(ms: number): void {
-    if (this.unread > 0) return this.#awaitGoodbye()
-    const text = `the peer did not say goodbye within ${ms} ms of ours`
+    if (this.unread > 0) return this.#closeDeadline.start()
+    const text = this.#goodbyeTaken
+      ? `the peer did not say goodbye within ${ms} ms of ours`
+      : `our goodbye could not be delivered: for ${ms} ms the transport took nothing and brought nothing`
     this.destroy(new StalkError('ERR_STALK_CLOSE_TIMEOUT', text, { phase: 'closing' }))
   }
 

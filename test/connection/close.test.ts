@@ -414,6 +414,26 @@ t.test('nobody has to listen: ready and closed leave no unhandled rejection', as
   t.same(unhandled, [])
 })
 
+t.test('a goodbye that the transport does not take is given up, whoever closed first', async t => {
+  for (const first of [true, false]) {
+    const both = await open({ initiator: { closeTimeout: 60, allowHalfOpen: true } })
+    both.initiator.resume()
+    if (!first) {
+      both.responder.end()
+      await within(once(both.initiator, 'end'), 'the goodbye')
+    }
+    both.initiator.socket._write = () => {} // full for good
+    both.initiator.end('held')
+    t.match(await within(both.initiator.outcome, 'outcome'), {
+      kind: 'timeout',
+      code: 'ERR_STALK_CLOSE_TIMEOUT',
+      reason: 'our goodbye could not be delivered: for 60 ms the transport took nothing and brought nothing'
+    })
+    both.responder.destroy()
+    await both.responder.outcome
+  }
+})
+
 t.test('a flush is not fulfilled by a transport that failed', async t => {
   const both = await open({ initiator: { readableHighWaterMark: 1 } })
   // Not read, so that the connection does not come to see its transport's end.
