@@ -96,6 +96,8 @@ export const EXAMPLES: readonly Buffer[] = [
     'd7ff003d090000000001',
     'c70cff3b8b87c0ffffffffffffffff',
     'd4ffff',
+    'd47400',
+    'd67405010203ff',
     'c7057405 02010000'
   ],
   ...['00', '01', '02', '03', '04', '05', '06', '07', '08', '09', '0a', '10', '11'].map(

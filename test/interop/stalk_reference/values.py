@@ -291,7 +291,7 @@ def _encode(value, depth: int):
     elif isinstance(value, bytes):
         yield _sized(len(value), ((0xC4, 1), (0xC5, 2), (0xC6, 4))) + value
     elif isinstance(value, TypedArray):
-        yield _ext(ARRAY_TYPE, bytes([value.code]) + value.data)
+        yield _long_ext(ARRAY_TYPE, bytes([value.code]) + value.data)
     elif isinstance(value, Date):
         yield _ext(DATE_TYPE, _timestamp(value))
     elif isinstance(value, Set):
@@ -357,6 +357,10 @@ def _ext(kind: int, data: bytes) -> bytes:
     fixed = {1: 0xD4, 2: 0xD5, 4: 0xD6, 8: 0xD7, 16: 0xD8}
     if len(data) in fixed:
         return bytes([fixed[len(data)], kind]) + data
+    return _long_ext(kind, data)
+
+
+def _long_ext(kind: int, data: bytes) -> bytes:
     return _sized(len(data), ((0xC7, 1), (0xC8, 2), (0xC9, 4))) + bytes([kind]) + data
 
 
