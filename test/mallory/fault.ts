@@ -3,6 +3,7 @@
 
 import type { ErrorCode, SuiteName } from '../../lib/index.ts'
 import type { PuppetOptions } from '../helpers/puppet.ts'
+import type { Memory } from './memory.ts'
 import type { Peer } from './peer.ts'
 
 export type Role = 'initiator' | 'responder'
@@ -34,6 +35,11 @@ export interface Settings {
   readonly keepAlive?: number
   /** Reads on while nothing of what it says is read, so that its answers wait. */
   readonly readsOn?: true
+  /**
+   * Makes or takes so many connections, one after the other. As responder it gives a ticket out in each and takes it
+   * once; as initiator it keeps what it is given, and offers it.
+   */
+  readonly resumes?: number
 }
 
 /** What Mallory answers to a question of the target's. */
@@ -48,7 +54,7 @@ export type Instead = (record: Buffer, peer: Peer) => Buffer | readonly Buffer[]
 /** What Mallory does otherwise than an honest end; all the rest is honest. */
 export interface Acts {
   /** What it says, with everything behind that made to fit. */
-  readonly says?: Partial<PuppetOptions>
+  readonly says?: Partial<PuppetOptions> | ((memory: Memory) => Partial<PuppetOptions>)
   /** What goes on the wire in a record's place; its own transcript keeps the honest one. */
   readonly sends?: Partial<Record<Place, Instead>>
   /** What is sealed as M5, kind and padding included, instead of Accept. */
@@ -69,6 +75,15 @@ export interface Expected {
   readonly alerts: readonly Alert[]
   /** The messages that reach the target's application, in order. */
   readonly delivered: readonly unknown[]
+  /** Whether M2 says that the session is resumed, and whether M1 offers a ticket; otherwise it does not matter. */
+  readonly resumed?: boolean
+  readonly offers?: boolean
+}
+
+/** One connection of several with the same target. */
+export interface Step {
+  readonly acts: Acts
+  readonly expected: Expected
 }
 
 export interface Fault {
@@ -80,7 +95,14 @@ export interface Fault {
   readonly target?: Settings
   readonly acts: Acts
   readonly expected: Expected
+  /** Connections with the same target ahead of this one, and behind it. */
+  readonly ahead?: readonly Step[]
+  readonly behind?: readonly Step[]
 }
+
+/** All its connections in their order, a fault each. */
+export const stepsOf = ({ ahead = [], behind = [], ...fault }: Fault): readonly Fault[] =>
+  [...ahead, fault, ...behind].map(({ acts, expected }) => ({ ...fault, acts, expected }))
 
 export const BOTH: readonly Role[] = ['initiator', 'responder']
 

@@ -25,7 +25,7 @@ export const alertHeard = ({ alerts }: Heard): Alert => alerts[0] ?? 'none'
 
 /** What is wrong with what the target said; empty if nothing is. */
 export function complaintsOf(fault: Fault, heard: Heard): string[] {
-  const { alerts } = fault.expected
+  const { alerts, resumed, offers } = fault.expected
   const alert = alertHeard(heard)
   const found: [boolean, string][] = [
     [!alerts.includes(alert), `alert ${alert} instead of ${alerts.join(' or ')}`],
@@ -33,6 +33,11 @@ export function complaintsOf(fault: Fault, heard: Heard): string[] {
     [!heard.ended, 'the connection is still open'],
     [heard.late > 0, `${heard.late} records behind its close that may not come there`],
     [heard.unasked > 0, `${heard.unasked} answers to no question`],
+    [
+      resumed !== undefined && heard.resumed !== resumed,
+      `the session is ${heard.resumed ? '' : 'not '}resumed`
+    ],
+    [offers !== undefined && heard.offers === !offers, `it offers ${heard.offers ? 'a' : 'no'} ticket`],
     [echoes(heard), "a message of Mallory's came back"],
     [isControl(fault) && !saidGoodbye(fault, heard), 'no goodbye that counts every message']
   ]

@@ -5,13 +5,14 @@
 //   node --import=tsx test/mallory/main.ts --fault replay-m3 --listen 4000
 //   node --import=tsx test/mallory/main.ts --list
 
-import { once } from 'node:events'
+import { on, once } from 'node:events'
 import net from 'node:net'
 import { parseArgs } from 'node:util'
 import { AREAS, faultNamed } from './catalogue.ts'
-import type { Fault, Role } from './fault.ts'
+import { type Fault, type Role, stepsOf } from './fault.ts'
 import { alertHeard, complaintsOf } from './judge.ts'
 import { malloryIdentity } from './keys.ts'
+import { Memory } from './memory.ts'
 import { Peer } from './peer.ts'
 import { dial } from './targets.ts'
 
@@ -32,19 +33,25 @@ function addressOf(text: string): { host: string; port: number } {
   return { host: at < 0 ? HOST : text.slice(0, at), port: Number(text.slice(at + 1)) }
 }
 
-async function connected(text: string): Promise<net.Socket> {
-  const socket = await dial(addressOf(text))
-  if (socket) return socket
-  throw new Error(`nobody listens at ${text}`)
+/** Connects there, as often as is asked for. */
+async function* connected(text: string): AsyncGenerator<net.Socket> {
+  for (;;) {
+    const socket = await dial(addressOf(text))
+    if (!socket) throw new Error(`nobody listens at ${text}`)
+    yield socket
+  }
 }
 
-async function accepted(text: string): Promise<net.Socket> {
+/** Takes connections there, one after the other. */
+async function* accepted(text: string): AsyncGenerator<net.Socket> {
   const server = net.createServer({ allowHalfOpen: true, noDelay: true }).listen(addressOf(text))
   await once(server, 'listening')
   console.log(`listening on port ${(server.address() as net.AddressInfo).port}`)
-  const [socket] = await once(server, 'connection')
-  server.close()
-  return socket
+  try {
+    for await (const [socket] of on(server, 'connection')) yield socket
+  } finally {
+    server.close()
+  }
 }
 
 function announce({ name, does, target = {} }: Fault): void {
@@ -53,8 +60,17 @@ function announce({ name, does, target = {} }: Fault): void {
   console.log(`its key: ${malloryIdentity.fingerprint}; settings that the peer needs: ${settings}`)
 }
 
-async function meet(fault: Fault, role: Role, socket: net.Socket): Promise<void> {
-  const heard = await new Peer(socket, role, fault.acts).run()
+async function meet(fault: Fault, role: Role, sockets: AsyncGenerator<net.Socket>): Promise<void> {
+  const memory = new Memory()
+  for (const step of stepsOf(fault)) {
+    const { value: socket } = await sockets.next()
+    await talk(step, new Peer(socket, role, step.acts, memory))
+  }
+  await sockets.return(undefined)
+}
+
+async function talk(fault: Fault, peer: Peer): Promise<void> {
+  const heard = await peer.run()
   const complaints = complaintsOf(fault, heard)
   console.log(`expected: alert ${fault.expected.alerts.join(' or ')}; seen: alert ${alertHeard(heard)}`)
   for (const complaint of complaints) console.log(`FAIL: ${complaint}`)
@@ -76,8 +92,8 @@ async function main(): Promise<void> {
   if (!fault.against.includes(target))
     throw new Error(`${fault.name} is of no use to a peer that is ${target}`)
   announce(fault)
-  if (values.connect !== undefined) await meet(fault, 'initiator', await connected(values.connect))
-  else await meet(fault, 'responder', await accepted(values.listen ?? '0'))
+  if (values.connect !== undefined) await meet(fault, 'initiator', connected(values.connect))
+  else await meet(fault, 'responder', accepted(values.listen ?? '0'))
 }
 
 await main().catch(error => {

@@ -10,7 +10,7 @@ import { AREAS, CATALOGUE, faultNamed } from './catalogue.ts'
 import { type Fault, isControl } from './fault.ts'
 import { ownTarget } from './own-target.ts'
 import { type Result, run, verdictOf } from './runner.ts'
-import { commandTarget, type Target } from './targets.ts'
+import { commandTarget, type Meeting, type Target } from './targets.ts'
 
 const { known = {} } = ownTarget
 
@@ -47,7 +47,12 @@ const fixed = (does: (socket: net.Socket) => void): Target => ({
     await once(server, 'listening')
     const socket = net.connect((server.address() as net.AddressInfo).port)
     await once(socket, 'connect')
-    return { socket, ended: async () => null, stop: () => server.close() }
+    const stop = (): void => void server.close()
+    const next = (): Promise<Meeting> => {
+      stop()
+      return this.meet('responder', {})
+    }
+    return { socket, ended: async () => null, next, stop }
   }
 })
 
@@ -80,7 +85,13 @@ const command = `${process.execPath} --import=tsx ${file('echo.ts')} {role} {hos
 
 t.test('another process behind a command is judged by the wire alone', async t => {
   const target = commandTarget(`${command} {settings}`)
-  for (const name of ['control-honest', 'finished-flip', 'unpinned-key', 'control-answer-messages']) {
+  for (const name of [
+    'control-honest',
+    'finished-flip',
+    'unpinned-key',
+    'control-answer-messages',
+    'control-resumed-twice'
+  ]) {
     for (const role of ['initiator', 'responder'] as const) {
       const { complaints, seen } = await run(faultNamed(name), role, target)
       t.same(complaints, [], `${name}, ${role}: ${seen}`)

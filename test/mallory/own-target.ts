@@ -5,6 +5,7 @@ import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { type Connection, Identity, type StalkOptions, stalk } from '../../lib/index.ts'
 import { tcpPair, within } from '../helpers/pair.ts'
+import { issuesTickets, keepsTickets } from '../helpers/resumption.ts'
 import type { Role, Settings } from './fault.ts'
 import type { Ended } from './judge.ts'
 import { malloryIdentity } from './keys.ts'
@@ -12,13 +13,16 @@ import type { Meeting, Target } from './targets.ts'
 
 const identity = await Identity.generate({ type: 'ed25519' })
 
+/** For all connections of a target. */
 export function optionsOf(role: Role, settings: Settings): StalkOptions {
-  const { pinned, requireIdentity, anonymous, closesFirst, pings, updates, readsOn, ...same } = settings
+  const { pinned, requireIdentity, anonymous, closesFirst, pings, updates, readsOn, resumes, ...same } =
+    settings
   return {
     role,
     identity: anonymous ? null : identity,
     peer: pinned ? malloryIdentity : 'anyone',
     ...(requireIdentity && { requireIdentity }),
+    ...(resumes && (role === 'initiator' ? keepsTickets() : issuesTickets())),
     ...same
   }
 }
@@ -26,10 +30,10 @@ export function optionsOf(role: Role, settings: Settings): StalkOptions {
 /** A connection that sends every message back, if it does not close first; with what it was given. */
 export function echoing(
   duplex: Duplex,
-  role: Role,
+  options: StalkOptions,
   settings: Settings
 ): { connection: Connection; got: unknown[] } {
-  const connection = stalk(duplex, optionsOf(role, settings))
+  const connection = stalk(duplex, options)
   const got: unknown[] = []
   connection.on('data', message => {
     got.push(message)
@@ -53,16 +57,18 @@ export function echoing(
 export const ownTarget: Target = {
   name: 'stalk, in this process',
   takes: () => true,
-  async meet(role: Role, settings: Settings): Promise<Meeting> {
-    const [socket, theirs] = (await tcpPair()) as [Socket, Socket]
-    for (const end of [socket, theirs]) end.setNoDelay(true)
-    const { connection, got } = echoing(theirs, role, settings)
-    let errors = 0
-    connection.on('error', () => errors++)
-    const ended = async (): Promise<Ended> => {
-      const { code = null } = await within(connection.outcome, 'the outcome', 5_000)
-      return { error: code, inside: { delivered: got, errors } }
-    }
-    return { socket, ended, stop: () => connection.destroy() }
+  meet: (role: Role, settings: Settings) => meeting(optionsOf(role, settings), settings)
+}
+
+async function meeting(options: StalkOptions, settings: Settings): Promise<Meeting> {
+  const [socket, theirs] = (await tcpPair()) as [Socket, Socket]
+  for (const end of [socket, theirs]) end.setNoDelay(true)
+  const { connection, got } = echoing(theirs, options, settings)
+  let errors = 0
+  connection.on('error', () => errors++)
+  const ended = async (): Promise<Ended> => {
+    const { code = null } = await within(connection.outcome, 'the outcome', 5_000)
+    return { error: code, inside: { delivered: got, errors } }
   }
+  return { socket, ended, next: () => meeting(options, settings), stop: () => connection.destroy() }
 }

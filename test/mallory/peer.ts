@@ -5,11 +5,12 @@
 import { randomBytes } from 'node:crypto'
 import type { Socket } from 'node:net'
 import { setTimeout as after } from 'node:timers/promises'
-import { Direction, innerOf, integer, type Opened, record, text } from '../helpers/formulas.ts'
+import { Direction, innerOf, integer, type Opened, record, text, ticketContent } from '../helpers/formulas.ts'
 import { InitiatorPuppet, ResponderPuppet } from '../helpers/puppet.ts'
 import type { Acts, Alert, Instead, Place, Role } from './fault.ts'
 import { Incoming } from './incoming.ts'
 import { mallory } from './keys.ts'
+import { Memory, offeredIn, type Ticket } from './memory.ts'
 
 const NONE = Buffer.alloc(0)
 
@@ -29,6 +30,11 @@ export interface Heard {
   readonly pings: Buffer[]
   readonly answers: { readonly value: Buffer; readonly received: bigint }[]
   readonly updates: number[]
+  /** What it gave out. */
+  readonly tickets: Ticket[]
+  /** Whether its M1 offers a ticket, if it has sent one; whether M2, be it Mallory's, says that the session is resumed. */
+  offers: boolean | null
+  resumed: boolean
   /** How many records it sent behind its close that may not stand there, and answers that nobody asked for. */
   late: number
   unasked: number
@@ -42,6 +48,8 @@ class Over extends Error {}
 export class Peer {
   readonly role: Role
   readonly puppet: InitiatorPuppet | ResponderPuppet
+  /** What is kept of earlier connections, and for later ones. */
+  readonly memory: Memory
   /** What was sent and received as the handshake's records, before a fault changed it. */
   readonly records: Partial<Record<Place, Buffer>> = {}
   /** Records of the target's, sealed under the application's keys. */
@@ -57,6 +65,9 @@ export class Peer {
     pings: [],
     answers: [],
     updates: [],
+    tickets: [],
+    offers: null,
+    resumed: false,
     late: 0,
     unasked: 0,
     ended: false
@@ -67,9 +78,11 @@ export class Peer {
   readonly #incoming: Incoming
   readonly #acts: Acts
 
-  constructor(socket: Socket, role: Role, acts: Acts) {
-    const options = { identity: mallory, random: randomBytes, ...acts.says }
+  constructor(socket: Socket, role: Role, acts: Acts, memory = new Memory()) {
+    const says = typeof acts.says === 'function' ? acts.says(memory) : acts.says
+    const options = { identity: mallory, random: randomBytes, ...says }
     this.role = role
+    this.memory = memory
     this.puppet = role === 'initiator' ? new InitiatorPuppet(options) : new ResponderPuppet(options)
     this.#socket = socket
     this.#incoming = new Incoming(socket)
@@ -87,6 +100,8 @@ export class Peer {
     }
     while (await this.hear());
     this.heard.ended = this.#incoming.ended
+    this.heard.resumed = this.records.M2?.at(-1) === 1
+    this.memory.handshakes.push(this.records)
     if (this.heard.ended) this.end()
     else this.#socket.destroy()
     return this.heard
@@ -103,7 +118,9 @@ export class Peer {
   }
 
   async #respond(puppet: ResponderPuppet): Promise<void> {
-    const m2 = puppet.m2(await this.#receive('M1', 0xe1))
+    const m1 = await this.#receive('M1', 0xe1)
+    this.#noteOffer(offeredIn(m1))
+    const m2 = puppet.m2(m1)
     this.#send('M2', m2)
     this.#send('M3', puppet.m3())
     puppet.takeM4(await this.#receive('M4', 0xe5))
@@ -164,15 +181,25 @@ export class Peer {
 
   #note(whole: Buffer): void {
     const opened = this.#open(whole)
+    if (opened === null && isFlight(whole)) return
     if (opened === null) return void this.heard.alerts.push('sealed')
     const { kind, content } = opened
     if (this.heard.closes.length > 0 && isOfOpen(kind, content)) this.heard.late += 1
     if (kind === 5 && content[0] === 0) this.heard.closes.push(content.readBigUInt64BE(1))
     else if (kind === 5) this.heard.alerts.push(content.readUInt8(0))
     else if (kind === 6) this.#noteUpdate(content.readUInt8(0))
+    else if (kind === 7) this.heard.tickets.push(this.#remember(content))
     else if (kind === 8) this.#notePing(content)
     else if (kind === 9) this.#notePong(content.subarray(0, 8), content.readBigUInt64BE(8))
     else this.#noteMessages(kind, content)
+  }
+
+  #noteOffer(ticket: Buffer | null): void {
+    this.heard.offers = ticket !== null
+    if (ticket === null) return
+    if (this.memory.offered.some(earlier => earlier.equals(ticket)))
+      throw new Error('a ticket was offered twice')
+    this.memory.offered.push(ticket)
   }
 
   #noteUpdate(request: number): void {
@@ -257,6 +284,17 @@ export class Peer {
     return this.seal(8, value)
   }
 
+  /** A ticket that Mallory remembers. */
+  ticket({ lifetime = 3_600, value = randomBytes(32) }: { lifetime?: number; value?: Buffer } = {}): Buffer {
+    const content = ticketContent(lifetime, randomBytes(16), value)
+    this.#remember(content)
+    return this.seal(7, content)
+  }
+
+  #remember(content: Buffer): Ticket {
+    return this.memory.note(content, this.puppet.application?.res ?? NONE)
+  }
+
   /** The last record under Mallory's key, which is `next` from then on: 1 asks the target for the same, 0 answers. */
   update(request = 1, next: (old: Direction) => Direction = old => old.next()): Buffer {
     const record = this.seal(6, Buffer.of(request))
@@ -270,9 +308,9 @@ export class Peer {
     open.outbound = next(open.outbound)
   }
 
-  /** A record under the handshake's keys that stands in the place of Mallory's flight. */
-  insteadOfFlight(kind: number, content: Buffer): Buffer {
-    return this.#first('ours').seal(innerOf(kind, content))
+  /** A record under the handshake's keys that stands in the place of Mallory's flight, padded as one if told so. */
+  insteadOfFlight(kind: number, content: Buffer, bytes?: number): Buffer {
+    return this.#first('ours').seal(innerOf(kind, content, bytes))
   }
 
   /** An alert in clear. */
@@ -312,6 +350,9 @@ export class Peer {
 /** What may not come behind a close: all but an alert, a pong and the answer to a request for new keys. */
 const isOfOpen = (kind: number, content: Buffer): boolean =>
   kind === 5 ? content[0] === 0 : kind === 6 ? content[0] === 1 : kind !== 9
+
+/** Of a flight's length, or longer: no alert is padded to that. */
+const isFlight = (whole: Buffer): boolean => whole.readUInt8(0) === 0xe5 && whole.length > 2_048
 
 /** How many elements a MessagePack array's header announces. */
 function elements(content: Buffer): number {

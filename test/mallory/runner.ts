@@ -7,8 +7,9 @@ import { pathToFileURL } from 'node:url'
 import { parseArgs } from 'node:util'
 import { within } from '../helpers/pair.ts'
 import { CATALOGUE } from './catalogue.ts'
-import type { Fault, Role, Settings } from './fault.ts'
+import { type Fault, type Role, type Settings, stepsOf } from './fault.ts'
 import { alertHeard, complaintsOf, complaintsOfEnd } from './judge.ts'
+import { Memory } from './memory.ts'
 import { ownTarget } from './own-target.ts'
 import { Peer } from './peer.ts'
 import { commandTarget, type Meeting, type Target } from './targets.ts'
@@ -30,25 +31,40 @@ const RUN_MS = 30_000
 
 /** One fault against a target in this role. */
 export async function run(fault: Fault, role: Role, target: Target): Promise<Result> {
+  const steps = stepsOf(fault)
+  const memory = new Memory()
+  const seen: string[] = []
+  const complaints: string[] = []
+  let meeting: Meeting | undefined
   try {
-    const meeting = await within(target.meet(role, fault.target ?? {}), 'the meeting')
-    const met = encounter(fault, role, meeting).finally(() => {
-      meeting.stop()
+    for (const [i, step] of steps.entries()) {
+      meeting = await within(meeting?.next() ?? target.meet(role, fault.target ?? {}), 'the meeting')
+      const came = await within(encounter(step, role, meeting, memory), 'an end', RUN_MS)
+      seen.push(came.seen)
+      const where = steps.length > 1 ? `connection ${i + 1}: ` : ''
+      complaints.push(...came.complaints.map(complaint => where + complaint))
       meeting.socket.destroy()
-    })
-    return await within(met, 'an end', RUN_MS)
+    }
   } catch (error) {
-    return { fault, role, seen: 'no end', complaints: [(error as Error).message] }
+    seen.push('no end')
+    complaints.push((error as Error).message)
+  } finally {
+    meeting?.stop()
+    meeting?.socket.destroy()
   }
+  return { fault, role, seen: seen.join('; '), complaints }
 }
 
-async function encounter(fault: Fault, role: Role, meeting: Meeting): Promise<Result> {
-  const peer = new Peer(meeting.socket, role === 'initiator' ? 'responder' : 'initiator', fault.acts)
+async function encounter(
+  fault: Fault,
+  role: Role,
+  meeting: Meeting,
+  memory: Memory
+): Promise<Pick<Result, 'seen' | 'complaints'>> {
+  const peer = new Peer(meeting.socket, role === 'initiator' ? 'responder' : 'initiator', fault.acts, memory)
   const heard = await peer.run()
   const ended = await meeting.ended()
   return {
-    fault,
-    role,
     seen: `${ended ? `${ended.error ?? 'clean'}, ` : ''}alert ${alertHeard(heard)}`,
     complaints: [...complaintsOf(fault, heard), ...(ended ? complaintsOfEnd(fault, ended) : [])]
   }

@@ -12,6 +12,8 @@ export interface Meeting {
   readonly socket: net.Socket
   /** How the target ended, where that can be known otherwise than by the wire. */
   ended(): Promise<Ended | null>
+  /** The next connection with the same target, once this one has ended. */
+  next(): Promise<Meeting>
   stop(): void
 }
 
@@ -44,15 +46,12 @@ export const commandTarget = (command: string): Target => ({
     const values = { role, verb, host: HOST, port, settings: JSON.stringify(settings) }
     const run = (): ChildProcess => start(command, values)
     if (role === 'initiator') {
-      const child = run()
-      const socket = await accepted(server, child)
-      server.close()
-      return meetingOf(socket, child)
+      const waiting = new Waiting(server)
+      return meetingOf(run(), child => waiting.next(child))
     }
     server.close()
     await once(server, 'close')
-    const child = run()
-    return meetingOf(await reached(port, child), child)
+    return meetingOf(run(), child => reached(port, child))
   }
 })
 
@@ -64,21 +63,37 @@ function start(command: string, values: Record<string, unknown>): ChildProcess {
   return spawn(file, args, { stdio: ['ignore', 'ignore', 'inherit'] })
 }
 
-const meetingOf = (socket: net.Socket, child: ChildProcess): Meeting => ({
-  socket,
-  ended: async () => null,
-  stop: () => child.kill()
-})
+/** `transport` makes one more to the same process. */
+async function meetingOf(
+  child: ChildProcess,
+  transport: (child: ChildProcess) => Promise<net.Socket>
+): Promise<Meeting> {
+  const socket = await transport(child)
+  return {
+    socket,
+    ended: async () => null,
+    next: () => meetingOf(child, transport),
+    stop: () => child.kill()
+  }
+}
 
-function accepted(server: net.Server, child: ChildProcess): Promise<net.Socket> {
-  return new Promise((resolve, reject) => {
-    const late = setTimeout(() => reject(new Error('the command did not connect')), START_MS)
-    child.once('error', reject)
-    server.once('connection', socket => {
-      clearTimeout(late)
-      resolve(socket)
-    })
-  })
+/** The connections to a server, one by one, also those that come before they are waited for. */
+class Waiting {
+  readonly #server: net.Server
+  readonly #sockets: net.Socket[] = []
+
+  constructor(server: net.Server) {
+    this.#server = server.unref().on('connection', socket => this.#sockets.push(socket))
+  }
+
+  /** The next one, from this process. */
+  async next(child: ChildProcess): Promise<net.Socket> {
+    const ended = new AbortController()
+    child.once('error', error => ended.abort(error)).once('exit', () => this.#server.close())
+    const signal = AbortSignal.any([ended.signal, AbortSignal.timeout(START_MS)])
+    if (this.#sockets.length === 0) await once(this.#server, 'connection', { signal })
+    return this.#sockets.shift() as net.Socket
+  }
 }
 
 /** Tries until the command listens. */

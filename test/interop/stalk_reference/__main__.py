@@ -12,19 +12,20 @@ import threading
 from dataclasses import asdict
 
 from .connection import Connection
-from .handshake import NONE, REQUIRED, Config
+from .handshake import NONE, REQUIRED, WELCOME, Config
 from .identity import Identity
 from .notation import construct, describe
 from .resumption import Issued
 from .ticket_file import TicketFile
 from .wire import SUITES, Fault, PeerAlert, Truncated
 
-# What a mode asks of each side: an own identity, and one of the peer.
+# What a mode asks of each side: an own identity, and one of the peer. None: it may be there or not.
 MODES = {
     'mutual': {'listen': (True, True), 'connect': (True, True)},
     'responder-only': {'listen': (True, False), 'connect': (False, True)},
     'initiator-only': {'listen': (False, True), 'connect': (True, False)},
     'anonymous': {'listen': (False, False), 'connect': (False, False)},
+    'any': {'listen': (None, None), 'connect': (None, None)},
 }
 
 
@@ -75,14 +76,14 @@ def config(options) -> Config:
 
     def trust(key):
         if key is None:
-            return not peers
-        return peers and options.peer in (None, key.fingerprint)
+            return not peers if options.peer is None else peers is False
+        return peers is not False and options.peer in (None, key.fingerprint)
 
     return Config(
-        identity=Identity.load(options.identity) if own else None,
+        identity=Identity.load(options.identity) if own is not False and options.identity else None,
         trust=trust,
         suites=options.suite or [1, 2],
-        want=REQUIRED if peers else NONE,
+        want={True: REQUIRED, False: NONE, None: WELCOME}[peers],
         app=options.app,
         max_message=options.max_message,
         kept=TicketFile(options.ticket_file) if options.ticket_file else None,
