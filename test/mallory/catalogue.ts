@@ -11,12 +11,14 @@ import { handshakeFaults } from './handshake-faults.ts'
 import { messageFaults } from './message-faults.ts'
 import { pingFaults } from './ping-faults.ts'
 import { recordFaults } from './record-faults.ts'
+import { resumptionControls } from './resumption-controls.ts'
 import { updateFaults } from './update-faults.ts'
 import { upkeepControls } from './upkeep-controls.ts'
 
 export const AREAS: Readonly<Record<string, readonly Fault[]>> = {
   controls: [...controls, ...closingControls],
   upkeep: upkeepControls,
+  resumption: resumptionControls,
   handshake: handshakeFaults,
   records: recordFaults,
   messages: messageFaults,
