@@ -9,9 +9,12 @@ import type { Fault } from './fault.ts'
 import { floodFaults } from './flood-faults.ts'
 import { handshakeFaults } from './handshake-faults.ts'
 import { messageFaults } from './message-faults.ts'
+import { offerFaults } from './offer-faults.ts'
 import { pingFaults } from './ping-faults.ts'
 import { recordFaults } from './record-faults.ts'
+import { resumedFaults } from './resumed-faults.ts'
 import { resumptionControls } from './resumption-controls.ts'
+import { ticketFaults } from './ticket-faults.ts'
 import { updateFaults } from './update-faults.ts'
 import { upkeepControls } from './upkeep-controls.ts'
 
@@ -27,7 +30,10 @@ export const AREAS: Readonly<Record<string, readonly Fault[]>> = {
   pings: pingFaults,
   updates: updateFaults,
   floods: floodFaults,
-  asked: askedFaults
+  asked: askedFaults,
+  tickets: ticketFaults,
+  offers: offerFaults,
+  resumed: resumedFaults
 }
 
 export const CATALOGUE: readonly Fault[] = Object.values(AREAS).flat()

@@ -12,7 +12,7 @@ export const BUCKET = 32
 const flooded = broken('ERR_STALK_FLOODED', 9)
 
 /** One more than the bucket has, however long that takes. */
-async function tooMany(peer: Peer, ...questions: readonly Ask[]): Promise<void> {
+export async function tooMany(peer: Peer, ...questions: readonly Ask[]): Promise<void> {
   const began = performance.now()
   const allowed = (): number => BUCKET + Math.ceil((performance.now() - began) / 1_000)
   for (let asked = 0; asked <= allowed(); asked++) {
