@@ -10,7 +10,7 @@ import { Identity } from './identity/identity.ts'
 import { type ConnectionHandler, Listener, type ListenerLimits, limitsOf } from './listener.ts'
 import { checkNames, givenUp, invalidOption, signalOf } from './option-checks.ts'
 import { configOf, OPTION_NAMES, type StalkOptions } from './options.ts'
-import { type NamedSessions, SessionCache } from './resumption/session-cache.ts'
+import { NamedSessions, SessionCache } from './resumption/session-cache.ts'
 import { MemoryTicketStore, type TicketStore } from './resumption/ticket-store.ts'
 import type { Schema, Validated } from './schema.ts'
 import { stalk } from './stalk.ts'
@@ -157,7 +157,10 @@ function withPlace<T extends ConnectOptions>(
   { host = 'localhost', port, path }: Address
 ): Omit<T, 'sessions'> & { sessions?: NamedSessions } {
   const { sessions, ...rest } = options
-  if (!(sessions instanceof SessionCache)) return { ...rest, ...(sessions !== undefined && { sessions }) }
+  if (sessions === undefined || sessions instanceof NamedSessions)
+    return { ...rest, ...(sessions && { sessions }) }
+  if (!(sessions instanceof SessionCache))
+    throw invalidOption('sessions', 'must be a SessionCache, or cache.at(name)')
   return { ...rest, sessions: sessions.at(path === undefined ? `tcp ${host} ${port}` : `unix ${path}`) }
 }
 

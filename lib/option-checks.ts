@@ -5,16 +5,29 @@ import { StalkError } from './errors.ts'
 /** The longest that a timer of node's can wait, in ms. */
 export const MAX_MS = 2 ** 31 - 1
 
-export const invalidOption = (name: string, problem: string): StalkError =>
-  new StalkError('ERR_STALK_INVALID_OPTION', `option ${name} ${problem}`, { phase: 'setup' })
+const invalid = (text: string): StalkError =>
+  new StalkError('ERR_STALK_INVALID_OPTION', text, { phase: 'setup' })
 
-/** Throws ERR_STALK_INVALID_OPTION for what is no object, and for a name that is not in `known`. */
-export function checkNames(options: unknown, known: ReadonlySet<string>): void {
+export const invalidOption = (name: string, problem: string): StalkError =>
+  invalid(`option ${name} ${problem}`)
+
+/**
+ * Throws ERR_STALK_INVALID_OPTION for what is no object, and for a name that is not in `known`. `within`: the option
+ * that it is the value of.
+ */
+export function checkNames(options: unknown, known: ReadonlySet<string>, within?: string): void {
   if (typeof options !== 'object' || options === null || Array.isArray(options)) {
-    throw invalidOption('options', 'must be an object')
+    throw within === undefined
+      ? invalid('the options must be an object')
+      : invalidOption(within, 'must be an object')
   }
   for (const name of Object.keys(options)) {
-    if (!known.has(name)) throw invalidOption(name, `does not exist; there are ${[...known].join(', ')}`)
+    if (known.has(name)) continue
+    const place = within === undefined ? name : `${within}.${name}`
+    throw invalidOption(
+      place,
+      `does not exist; there ${known.size > 1 ? 'are' : 'is'} ${[...known].join(', ')}`
+    )
   }
 }
 

@@ -225,7 +225,7 @@ function callback(name: string, value: unknown): Authorize | undefined {
 }
 
 function rekeyAfterOf(limits: RekeyAfter = {}): { rekeyAfter: Used; rekeyAfterMs: number } {
-  checkNames(limits, new Set(['records', 'bytes', 'time']))
+  checkNames(limits, new Set(['records', 'bytes', 'time']), 'rekeyAfter')
   const { SOFT_LIMIT_RECORDS, SOFT_LIMIT_BYTES, REKEY_AFTER_MS } = constants
   return {
     rekeyAfter: {
@@ -240,7 +240,7 @@ function padOf(padding: Padding = 'none'): Pad | undefined {
   if (padding === 'none') return undefined
   if (typeof padding !== 'object' || padding === null)
     throw invalidOption('padding', "must be 'none' or { block }")
-  checkNames(padding, new Set(['block']))
+  checkNames(padding, new Set(['block']), 'padding')
   const block = count('padding.block', padding.block, null, constants.MAX_INNER_BYTES)
   if (block === null) throw invalidOption('padding', 'needs the bytes of a block')
   return least => Math.min(Math.ceil(least / block) * block, constants.MAX_INNER_BYTES)

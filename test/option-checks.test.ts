@@ -25,8 +25,16 @@ t.test('names: only those that are known, of an object', async t => {
   t.throws(() => checkNames({ a: 1, c: 2 }, known), refused('option c does not exist; there are a, b'))
   t.throws(() => checkNames({ A: 1 }, known), refused('option A does not exist; there are a, b'))
   for (const options of [null, undefined, 5, 'a', true, [], ['a']]) {
-    t.throws(() => checkNames(options, known), refused('option options must be an object'))
+    t.throws(() => checkNames(options, known), refused('the options must be an object'))
   }
+})
+
+t.test('names of an option’s own: it says of which', async t => {
+  t.throws(() => checkNames(5, new Set(['a']), 'outer'), refused('option outer must be an object'))
+  t.throws(
+    () => checkNames({ b: 1 }, new Set(['a']), 'outer'),
+    refused('option outer.b does not exist; there is a')
+  )
 })
 
 t.test('flag: true, false, or left out', async t => {

@@ -68,7 +68,7 @@ t.test('a name that does not exist is refused with those that do', async t => {
   for (const options of [null, [], 'role', 7]) {
     t.throws(
       () => configOf(duplex, options as unknown as StalkOptions),
-      refused('option options must be an object')
+      refused('the options must be an object')
     )
   }
 })
@@ -111,8 +111,11 @@ t.test('rekeyAfter: never later than the protocol recommends', async t => {
       )
     }
   }
-  t.throws(() => config({ rekeyAfter: { messages: 1 } }), refused(/^option messages does not exist/))
-  t.throws(() => config({ rekeyAfter: 5 }), refused('option options must be an object'))
+  t.throws(
+    () => config({ rekeyAfter: { messages: 1 } }),
+    refused(/^option rekeyAfter.messages does not exist/)
+  )
+  t.throws(() => config({ rekeyAfter: 5 }), refused('option rekeyAfter must be an object'))
 })
 
 t.test('padding: none, or to the next multiple of a block, and never above what a record holds', async t => {

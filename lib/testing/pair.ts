@@ -110,7 +110,7 @@ function linkOptions(given: PairOptions['there'] = {}): LinkOptions {
 function checkChunk(chunk: LinkOptions['chunk']): void {
   if (chunk === 'turn') return
   if (typeof chunk !== 'object') return void count('chunk', chunk, null, Number.MAX_SAFE_INTEGER)
-  checkNames(chunk, new Set(['most']))
+  checkNames(chunk, new Set(['most']), 'chunk')
   if (count('chunk.most', chunk.most, null, 2 ** 31) === null) throw invalid('a chunk needs to know the most')
 }
 

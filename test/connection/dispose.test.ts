@@ -173,7 +173,7 @@ t.test('drain: options that are wrong are thrown, and nothing is closed', async 
   })
   t.throws(() => server.close({ drein: 5 } as never), {
     code: 'ERR_STALK_INVALID_OPTION',
-    message: 'option drein does not exist; there are drain'
+    message: 'option drein does not exist; there is drain'
   })
   t.equal(server.listening, true)
   await drained(server, 10)

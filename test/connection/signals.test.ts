@@ -159,7 +159,7 @@ t.test('options that are wrong are thrown at once, by all of them alike', async 
   const both = await open()
   const { initiator } = both
   const calls: [() => unknown, string | RegExp][] = [
-    [() => initiator.send(1, { timeout: 5 } as never), /^option timeout does not exist; there are signal$/],
+    [() => initiator.send(1, { timeout: 5 } as never), /^option timeout does not exist; there is signal$/],
     [() => initiator.send(1, { signal: 5 } as never), 'option signal must be an AbortSignal'],
     [
       () => initiator.flush({ ack: true } as never),
@@ -168,7 +168,7 @@ t.test('options that are wrong are thrown at once, by all of them alike', async 
     [() => initiator.flush({ acked: 1 } as never), 'option acked must be true or false'],
     [() => initiator.flush({ timeout: 0 }), /^option timeout must be a whole number from 1/],
     [() => initiator.rtt({ timeout: 2 ** 31 }), /^option timeout must be a whole number from 1/],
-    [() => initiator.rtt(null as never), 'option options must be an object'],
+    [() => initiator.rtt(null as never), 'the options must be an object'],
     [() => initiator.rekey({ acked: true } as never), /^option acked does not exist/]
   ]
   for (const [call, message] of calls) t.throws(call, { code: 'ERR_STALK_INVALID_OPTION', message })

@@ -456,7 +456,7 @@ t.test('the arguments are checked at once', async t => {
     [{ ...bytes, keys: Buffer.alloc(0) }, /^option keys must be the text of a key log$/],
     [{ ...bytes, app: 1 }, /^option app must be a string$/],
     [{ ...bytes, app: 'x'.repeat(65) }, /^option app is 65 bytes long; the limit is 64$/],
-    [null, /^option options must be an object$/]
+    [null, /^the options must be an object$/]
   ]
   for (const [capture, message] of wrong)
     t.throws(() => inspectCapture(capture as never), { code: 'ERR_STALK_INVALID_OPTION', message })

@@ -507,7 +507,7 @@ t.test('options that do not fit are refused, with what to do', async t => {
     })
   }
   await t.rejects(connect('127.0.0.1', 1, { tickets: new MemoryTicketStore() } as never), /is for responders/)
-  await t.rejects(connect('127.0.0.1', 1, { sessions: 7 } as never), /must be cache.at/)
+  await t.rejects(connect('127.0.0.1', 1, { sessions: 7 } as never), /must be a SessionCache, or cache.at/)
   t.throws(() => listener('127.0.0.1', 0, () => {}, { sessions: cache.at('x') } as never), /for initiators/)
   t.throws(() => listener('127.0.0.1', 0, () => {}, { tickets: 'yes' } as never), /must be TicketKeys/)
 })
