@@ -34,6 +34,7 @@ export type Piece = { readonly record: number } | { readonly from: number; reado
  */
 export function cut(at: number, how: Ending = 'end', error?: Error): Fault {
   checkPlace('at', at)
+  checkEnding(how)
   return (bytes, start, wire) => {
     if (start + bytes.length < at) return wire.pass(bytes)
     wire.pass(bytes.subarray(0, Math.max(at - start, 0)))
@@ -78,6 +79,7 @@ export function swap(piece: Piece): Fault {
 
 /** Handed each record whole, its header included, and its number, from 0 where this was put in. */
 export function records(meddle: (record: Buffer, index: number, wire: Wire) => void): Fault {
+  if (typeof meddle !== 'function') throw invalid('records takes a function of each record')
   let held: Buffer = Buffer.alloc(0)
   let index = 0
   return (bytes, _at, wire) => {
@@ -99,6 +101,7 @@ const recordEnd = (bytes: Buffer): number =>
 type Meddle = (bytes: Buffer, place: 0 | 1 | null, wire: Wire) => void
 
 function pieces(piece: Piece, meddle: Meddle): Fault {
+  if (typeof piece !== 'object' || piece === null) throw invalid('a piece is { record } or { from, to }')
   if (!('record' in piece)) return spans(piece.from, piece.to, meddle)
   checkPlace('record', piece.record)
   return records((record, index, wire) => {
@@ -134,6 +137,18 @@ function spans(from: number, to: number, meddle: Meddle): Fault {
 
 function checkPlace(name: string, value: number): void {
   if (!Number.isSafeInteger(value) || value < 0) throw invalid(`${name} must be a whole number from 0`)
+}
+
+/** Throws ERR_STALK_INVALID_OPTION for what is none. */
+export function checkEnding(how: Ending): void {
+  if (!ENDINGS.has(how)) throw invalid("a cut is 'end', 'reset' or 'silence'")
+}
+
+const ENDINGS: ReadonlySet<Ending> = new Set(['end', 'reset', 'silence'])
+
+/** Throws ERR_STALK_INVALID_OPTION for what is none. */
+export function checkFault(fault: Fault): void {
+  if (typeof fault !== 'function') throw invalid('faults are functions')
 }
 
 const invalid = (text: string): StalkError =>

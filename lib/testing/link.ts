@@ -1,7 +1,8 @@
 // A link: one direction between two ends, with what happens to bytes on it. Knows faults, chunks, time and how much
 // is on the way; knows no stream.
 
-import type { Ending, Fault, Wire } from './faults.ts'
+import { count, MAX_MS } from '../option-checks.ts'
+import { checkEnding, checkFault, type Ending, type Fault, type Wire } from './faults.ts'
 
 /** How a direction is to behave. */
 export interface LinkOptions {
@@ -92,6 +93,7 @@ export class Link implements Direction {
   }
 
   meddle(fault: Fault): void {
+    checkFault(fault)
     const place = this.#stations.length + 1
     const wire: Wire = {
       pass: bytes => this.#pass(bytes, place),
@@ -103,6 +105,7 @@ export class Link implements Direction {
   }
 
   delay(ms: number): void {
+    checkDelay(ms)
     this.#delayMs = ms
   }
 
@@ -116,6 +119,7 @@ export class Link implements Direction {
   }
 
   cut(how: Ending = 'end', error?: Error): void {
+    checkEnding(how)
     if (this.#over) return
     this.#drop()
     this.#finish(how, error)
@@ -256,6 +260,11 @@ export class Link implements Direction {
   #releaseIfFree(): void {
     if (this.#over || (this.#wanted && this.#onTheWay <= this.#capacity)) this.release()
   }
+}
+
+/** In ms; 0 is allowed. Throws ERR_STALK_INVALID_OPTION. */
+export function checkDelay(ms: number | undefined): void {
+  if (ms !== 0) count('delay', ms, null, MAX_MS)
 }
 
 const DEFAULT_CAPACITY = 65_536

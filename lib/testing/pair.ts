@@ -3,9 +3,9 @@
 
 import { Duplex } from 'node:stream'
 import { StalkError } from '../errors.ts'
-import { checkNames, count, MAX_MS } from '../option-checks.ts'
-import type { Fault } from './faults.ts'
-import { type Direction, Link, type LinkEnds, type LinkOptions } from './link.ts'
+import { checkNames, count, invalidOption } from '../option-checks.ts'
+import { checkFault, type Fault } from './faults.ts'
+import { checkDelay, type Direction, Link, type LinkEnds, type LinkOptions } from './link.ts'
 import { seeded } from './random.ts'
 
 export interface PairOptions {
@@ -33,7 +33,9 @@ export interface Pair {
  */
 export function pair(options: PairOptions = {}): Pair {
   checkNames(options, PAIR_NAMES)
-  const draw = seeded(options.seed ?? 1)
+  const { seed = 1 } = options
+  if (!Number.isSafeInteger(seed)) throw invalidOption('seed', 'must be a whole number')
+  const draw = seeded(seed)
   const [first, second] = [new End(), new End()]
   const join = (from: End, to: End, given: PairOptions['there']): Link => {
     const link = new Link(linkOptions(given), draw, endsOf(from, to))
@@ -97,12 +99,12 @@ const LINK_NAMES = new Set(['faults', 'chunk', 'delay', 'capacity'])
 
 function linkOptions(given: PairOptions['there'] = {}): LinkOptions {
   if (typeof given === 'function') return { faults: given }
+  if (typeof given !== 'object' || given === null) throw invalid('there and back are a fault, or an object')
   checkNames(given, LINK_NAMES)
   const { faults, chunk, delay, capacity } = given
-  for (const fault of [faults ?? []].flat())
-    if (typeof fault !== 'function') throw invalid('faults are functions')
+  for (const fault of [faults ?? []].flat()) checkFault(fault)
   checkChunk(chunk)
-  if (delay !== 0) count('delay', delay, null, MAX_MS)
+  checkDelay(delay)
   count('capacity', capacity, null, Number.MAX_SAFE_INTEGER)
   return given
 }

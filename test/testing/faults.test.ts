@@ -88,7 +88,11 @@ t.test('a place that is none is refused', async t => {
     [() => flip(1, 8), /^bit must be a whole number from 0 to 7$/],
     [() => drop({ record: -1 }), /^record must be/],
     [() => repeat({ from: 5, to: 5 }), /^to must lie behind from$/],
-    [() => swap({ from: Number.NaN, to: 5 }), /^from must be/]
+    [() => swap({ from: Number.NaN, to: 5 }), /^from must be/],
+    [() => cut(5, 'rst' as never), /^a cut is 'end', 'reset' or 'silence'$/],
+    [() => drop(5 as never), /^a piece is { record } or { from, to }$/],
+    [() => repeat(null as never), /^a piece is/],
+    [() => records('all' as never), /^records takes a function/]
   ]
   for (const [make, message] of refused) t.throws(make, { code: 'ERR_STALK_INVALID_OPTION', message })
 })

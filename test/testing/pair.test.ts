@@ -219,10 +219,20 @@ t.test('options that do not exist or do not fit are refused', async t => {
     [{ back: { chunk: {} } }, /a chunk needs to know the most/],
     [{ back: { delay: -1 } }, /^option delay must be/],
     [{ back: { capacity: 0 } }, /^option capacity must be/],
-    [{ back: { faults: [1] } }, /faults are functions/]
+    [{ back: { faults: [1] } }, /faults are functions/],
+    [{ there: 5 }, /^there and back are a fault, or an object$/],
+    [{ seed: 'x' }, /^option seed must be a whole number$/]
   ]
   for (const [options, message] of wrong) {
     t.throws(() => pair(options as PairOptions), { code: 'ERR_STALK_INVALID_OPTION', message })
   }
   t.doesNotThrow(() => pair({ there: { delay: 0 } }))
+  const { there } = pair()
+  const calls: [() => void, RegExp][] = [
+    [() => there.meddle(5 as never), /^faults are functions$/],
+    [() => there.delay('x' as never), /^option delay must be/],
+    [() => there.cut('rst' as never), /^a cut is/]
+  ]
+  for (const [call, message] of calls) t.throws(call, { code: 'ERR_STALK_INVALID_OPTION', message })
+  t.doesNotThrow(() => there.delay(0))
 })
