@@ -121,6 +121,15 @@ export async function isThere(path: string): Promise<boolean> {
   }
 }
 
+/** What `createKeyFiles` throws for paths that are taken, before somebody is asked for a passphrase. */
+export async function requireFree(paths: readonly string[]): Promise<void> {
+  for (const path of paths) {
+    if (!(await isThere(path))) continue
+    const cause = Object.assign(new Error('EEXIST: file already exists'), { code: 'EEXIST', path })
+    throw systemError(`cannot create ${path}`, cause)
+  }
+}
+
 /**
  * Creates all of the files or none, with missing folders above them (mode 0700). Never overwrites. Throws
  * ERR_STALK_KEY_FILE_EXISTS or ERR_STALK_KEY_FILE_IO; the files made until then are removed again.

@@ -17,6 +17,7 @@ import {
   PUBLIC_FILE_NAME,
   PUBLIC_MODE,
   readKeyFile,
+  requireFree,
   requirePrivate
 } from './files.ts'
 import { fingerprintOf } from './fingerprint.ts'
@@ -184,6 +185,8 @@ export class Identity {
   async save(files: SaveFiles): Promise<void> {
     const { privateFile, publicFile, passphrase, format, comment } = saveOptions(files, this.#comment)
     const key = this.#requirePrivate()
+    if (passphrase !== undefined)
+      await requireFree(publicFile === undefined ? [privateFile] : [privateFile, publicFile])
     const answer = await newPassphrase(passphrase, privateFile)
     const text = await privateText(key, format, comment, answer).finally(() => answer && wipe(answer))
     const created = [{ path: privateFile, text, mode: PRIVATE_MODE }]

@@ -67,6 +67,9 @@ t.test('keygen overwrites nothing', async t => {
     `stalk keygen: ${join(home, 'id_priv')} is there already, and is never overwritten (ERR_STALK_KEY_FILE_EXISTS)`,
     '  --out DIR puts the keys elsewhere'
   ])
+  const asked = await run(['keygen', '--passphrase'], { home })
+  t.equal(await asked.exit, 7)
+  t.match(asked.stderr, /is there already/, 'before a passphrase is asked for')
   t.same(readFileSync(join(home, 'id_priv')), before)
 })
 
@@ -86,7 +89,8 @@ t.test('keygen refuses what it does not know', async t => {
     [['keygen', '--bits', '1024'], /--bits is 2048, 3072 or 4096, not 1024/],
     [['keygen', '--bits', 'many'], /--bits takes a whole number/],
     [['keygen', '--type', 'ed25519', '--bits', '2048'], /--bits is for RSA keys/],
-    [['keygen', 'folder'], /takes no arguments; --out DIR names the folder/]
+    [['keygen', 'folder'], /takes no arguments; --out DIR names the folder/],
+    [['keygen', '--passphrase', 'word'], /takes no arguments; --passphrase asks for it, --out DIR names/]
   ]
   for (const [args, text] of cases) {
     const { exit, stderr } = await run(args)

@@ -84,6 +84,14 @@ t.test('what the function throws is thrown on', async t => {
   }
   const name = path('never')
   t.equal(await identity.save({ privateFile: name, passphrase: shut }).catch(error => error), own)
+  for (const taken of [{ privateFile: files.pkcs8 }, { privateFile: name, publicFile: files.pkcs8 }]) {
+    const saved = identity.save({ ...taken, passphrase: shut })
+    await t.rejects(
+      saved,
+      { code: 'ERR_STALK_KEY_FILE_EXISTS', cause: { path: files.pkcs8 } },
+      'nobody is asked'
+    )
+  }
   t.notOk(existsSync(name))
 })
 

@@ -31,14 +31,20 @@ export const keygen: Command = {
 }
 
 async function makeIdentity(args: Args, shell: Shell): Promise<void> {
-  if (args.positionals.length > 0) throw usage('takes no arguments; --out DIR names the folder')
+  if (args.positionals.length > 0) {
+    const asked = args.has('passphrase') ? '--passphrase asks for it, ' : ''
+    throw usage(`takes no arguments; ${asked}--out DIR names the folder`)
+  }
   const folder = args.text('out') || home()
   const files = { privateFile: join(folder, 'id_priv'), publicFile: join(folder, 'id_pub') }
   const options = optionsOf(args)
   const form = formOf(args)
-  const passphrase = args.has('passphrase') ? await chosen(files.privateFile) : undefined
   const identity = await Identity.generate(options)
-  await identity.save({ ...files, ...form, ...(passphrase !== undefined && { passphrase }) })
+  await identity.save({
+    ...files,
+    ...form,
+    ...(args.has('passphrase') && { passphrase: file => chosen(file) })
+  })
   const { type, keysize: bits, fingerprint } = identity
   if (args.has('json')) {
     await shell.output.line(JSON.stringify({ type, bits, fingerprint, ...files }))
