@@ -10,7 +10,8 @@ import {
   finalPong,
   keyUpdateRecord,
   pingRecord,
-  pongRecord
+  pongRecord,
+  ticketRecord
 } from '../../lib/wire/control.ts'
 
 const hex = (text: string): Buffer => Buffer.from(text, 'hex')
@@ -93,5 +94,54 @@ t.test('every kind that is not in this version, and every one of messages, has n
       code: 'ERR_STALK_UNEXPECTED',
       message: /no place/
     })
+  }
+})
+
+const ticketOf = (bytes: number, lifetimeS = 7_200) => ({
+  lifetimeS,
+  nonce: Buffer.alloc(16, 5),
+  ticket: Buffer.alloc(bytes, 9)
+})
+
+t.test('a ticket: its lifetime, its nonce, and 1 to 512 bytes', async t => {
+  t.same(ticketRecord(ticketOf(2)), { type: KIND.ticket, body: hex(`00001c20${'05'.repeat(16)}00020909`) })
+  for (const ticket of [ticketOf(1), ticketOf(512), ticketOf(7, 1), ticketOf(7, 86_400)]) {
+    t.same(decodeControl(ticketRecord(ticket)), { name: 'ticket', ...ticket })
+  }
+})
+
+t.test(
+  'a ticket that is empty or too long, in a record of another length, or for no time or too long',
+  async t => {
+    const record = ticketRecord(ticketOf(7)).body
+    const odd = [
+      ...[ticketOf(0), ticketOf(513)].map(ticket => ticketRecord(ticket).body),
+      ...[Buffer.alloc(0), record.subarray(0, 21), record.subarray(0, -1), Buffer.concat([record, hex('00')])]
+    ]
+    for (const body of odd) {
+      t.throws(() => decodeControl({ type: KIND.ticket, body }), {
+        code: 'ERR_STALK_DECODE',
+        message: `the peer sent a ticket record of ${body.length} bytes`
+      })
+    }
+    for (const lifetimeS of [0, 86_401, 2 ** 32 - 1]) {
+      t.throws(() => decodeControl(ticketRecord(ticketOf(7, lifetimeS))), {
+        code: 'ERR_STALK_DECODE',
+        message: `the peer sent a ticket for ${lifetimeS} s`
+      })
+    }
+  }
+)
+
+t.test('what a ping, a pong and a ticket carry is a copy, not a view of the record', async t => {
+  for (const record of [
+    pingRecord(hex('0102030405060708')),
+    pongRecord(hex('0102030405060708'), 1),
+    ticketRecord(ticketOf(7))
+  ]) {
+    const control = decodeControl(record)
+    const before = JSON.stringify(control)
+    record.body.fill(0xff)
+    t.equal(JSON.stringify(control), before)
   }
 })
