@@ -5,6 +5,7 @@ import { wipe } from '../bytes.ts'
 import { MAX_KEPT_SESSIONS, MAX_SESSIONS_OF_A_PLACE } from '../constants.ts'
 import type { HeldTicket, Resumable } from '../handshake/resumption.ts'
 import { checkNames, count, invalidOption } from '../option-checks.ts'
+import { steadyClock } from './clock.ts'
 
 export interface SessionCacheOptions {
   /** How many sessions are kept; those of the place that was used least recently go first. Default 256. */
@@ -27,7 +28,7 @@ export class SessionCache {
   #size = 0
 
   /** Throws ERR_STALK_INVALID_OPTION. `now` in ms, and never back. */
-  constructor(options: SessionCacheOptions = {}, now: () => number = () => performance.now()) {
+  constructor(options: SessionCacheOptions = {}, now: () => number = steadyClock) {
     checkNames(options, new Set(['max']))
     this.#max = count('max', options.max, MAX_KEPT_SESSIONS, 2 ** 20)
     this.#now = now

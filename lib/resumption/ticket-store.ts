@@ -5,6 +5,7 @@ import { randomBytes } from 'node:crypto'
 import { wipe } from '../bytes.ts'
 import { MAX_KEPT_TICKETS, MAX_TICKET_LIFETIME_S, TICKET_LIFETIME_MS } from '../constants.ts'
 import { checkNames, count, invalidOption } from '../option-checks.ts'
+import { steadyClock } from './clock.ts'
 
 type Awaitable<T> = T | Promise<T>
 
@@ -65,7 +66,7 @@ export class MemoryTicketStore implements TicketStore {
   readonly #kept = new Map<string, { readonly state: Buffer; readonly expires: number }>() // oldest first
 
   /** Throws ERR_STALK_INVALID_OPTION. `now` in ms, and never back. */
-  constructor(options: MemoryTicketStoreOptions = {}, now: () => number = () => performance.now()) {
+  constructor(options: MemoryTicketStoreOptions = {}, now: () => number = steadyClock) {
     checkNames(options, new Set(['lifetime', 'max']))
     this.#lifetimeMs = lifetimeOf(options.lifetime)
     this.#max = count('max', options.max, MAX_KEPT_TICKETS, 2 ** 24)
