@@ -154,6 +154,9 @@ export class StalkError extends Error {
   }
 }
 
+/** What the peer did has no place there. */
+export const unexpected = (text: string): StalkError => new StalkError('ERR_STALK_UNEXPECTED', text)
+
 /** What a failure of the transport underneath comes to. */
 export const transportFailure = (cause: Error): StalkError =>
   new StalkError('ERR_STALK_RESET', `the transport failed: ${cause.message}`, { cause })

@@ -148,8 +148,7 @@ export class Connection<In = unknown, Out = unknown> extends SendingStream<In, O
   get #state(): State {
     if (this.#outcome) return 'closed'
     if (this.endedBy) return 'closing'
-    const phase = this.#phase
-    return phase === 'setup' ? 'handshake' : phase
+    return this.#phase
   }
 
   // --- sending -----------------------------------------------------------------------------------------
@@ -302,7 +301,7 @@ export class Connection<In = unknown, Out = unknown> extends SendingStream<In, O
     })
   }
 
-  get #phase(): Phase {
+  get #phase(): Exclude<Phase, 'setup'> {
     if (!this.session) return 'handshake'
     return this.controls.goodbyes.said || this.controls.goodbyes.heard ? 'closing' : 'open'
   }

@@ -1,6 +1,6 @@
 // The goodbyes of both ends (PROTOCOL.md, section 16). Knows what may follow what; knows no stream and no bytes.
 
-import { StalkError } from '../errors.ts'
+import { unexpected } from '../errors.ts'
 
 export class Goodbyes {
   #said = false
@@ -48,5 +48,3 @@ export class Goodbyes {
     if (this.#heard) throw unexpected(`the peer sent ${what} after its goodbye`)
   }
 }
-
-const unexpected = (text: string): StalkError => new StalkError('ERR_STALK_UNEXPECTED', text)

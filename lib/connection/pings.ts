@@ -2,7 +2,7 @@
 // what, and how long an answer took; knows no stream and no bytes.
 
 import { randomBytes } from 'node:crypto'
-import { StalkError } from '../errors.ts'
+import { unexpected } from '../errors.ts'
 import type { Allowance } from '../pipeline/allowance.ts'
 import { PING_BYTES } from '../wire/control.ts'
 import { Question } from './question.ts'
@@ -75,5 +75,3 @@ function nonZero(): Buffer {
     if (value.some(byte => byte !== 0)) return value
   }
 }
-
-const unexpected = (text: string): StalkError => new StalkError('ERR_STALK_UNEXPECTED', text)

@@ -10,7 +10,7 @@ import {
   MAX_SEALED_BYTES,
   TYPE
 } from '../constants.ts'
-import { ALERT, alertText, isAlertCode, StalkError } from '../errors.ts'
+import { ALERT, alertText, isAlertCode, StalkError, unexpected } from '../errors.ts'
 import type { Role } from '../handshake/flight.ts'
 import { decodeMessages, MESSAGE, RESPONDER_HELLO_BYTES } from '../handshake/messages.ts'
 import type { Traffic } from '../handshake/traffic.ts'
@@ -285,5 +285,3 @@ function errorIn(body: Buffer): number {
   if (code !== undefined && body.length === 1) return code
   throw new StalkError('ERR_STALK_DECODE', `an alert of ${body.length} bytes`)
 }
-
-const unexpected = (text: string): StalkError => new StalkError('ERR_STALK_UNEXPECTED', text)

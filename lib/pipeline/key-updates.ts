@@ -1,7 +1,7 @@
 // Key updates (PROTOCOL.md, section 21.2): which keys are in use, who has asked whom for new ones, and what may not
 // follow what. Knows traffic secrets and their order; knows no stream and no clock.
 
-import { StalkError } from '../errors.ts'
+import { unexpected } from '../errors.ts'
 import type { Traffic } from '../handshake/traffic.ts'
 import { keyUpdateRecord } from '../wire/control.ts'
 import type { Opener, Outbound, Used } from '../wire/record.ts'
@@ -83,5 +83,3 @@ export class KeyUpdates {
     return [keyUpdateRecord(asks), { key: this.#outbound.sealer() }]
   }
 }
-
-const unexpected = (text: string): StalkError => new StalkError('ERR_STALK_UNEXPECTED', text)

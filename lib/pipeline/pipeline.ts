@@ -155,13 +155,12 @@ export class Pipeline {
     this.#sealer.write(this.#keyed ? record : { clear: { ...record, type: TYPE.plainAlert } })
   }
 
-  /** Changes the keys of both directions, ours now and the peer's when it answers; whether it was not done already. */
-  updateKeys(): boolean {
-    if (!this.#keyUpdates || this.#keyUpdates.asked || this.#stopped) return false
+  /** Changes the keys of both directions, ours now and the peer's when it answers, unless that was asked for already. */
+  updateKeys(): void {
+    if (!this.#keyUpdates || this.#keyUpdates.asked || this.#stopped) return
     const request = this.#keyUpdates.ask()
     this.#events.rekeyed('outbound', this.#keyUpdates.epochs.outbound)
     this.#sealTogether(request)
-    return true
   }
 
   /** What has gone to the transport and come from it, in records and bytes, and how often the keys were changed. */

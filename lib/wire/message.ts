@@ -7,7 +7,7 @@
 //   04  ├ fragment, the last ─┤                        joined, one message
 
 import { KIND, MAX_CONTENT_BYTES, MAX_MESSAGE_BYTES, MIN_FRAGMENT_BYTES } from '../constants.ts'
-import { StalkError } from '../errors.ts'
+import { StalkError, unexpected } from '../errors.ts'
 import { assertUnchanged } from './canary.ts'
 import type { Frame } from './frame.ts'
 import { keepMarks, pack, restoreNegativeZeros, unpack, withoutNegativeZeros } from './packer.ts'
@@ -275,8 +275,6 @@ export class MessageDecoder {
 /** `marks` is the count of marked strings before the bytes were scanned. */
 const decoded = (bytes: Buffer, marks: number): unknown =>
   unpack(markedStrings === marks ? bytes : keepMarks(bytes))
-
-const unexpected = (text: string): StalkError => new StalkError('ERR_STALK_UNEXPECTED', text)
 
 const malformed = (text: string): StalkError => new StalkError('ERR_STALK_BAD_MESSAGE', text)
 
