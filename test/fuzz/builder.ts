@@ -1,6 +1,8 @@
 // The builder: JavaScript values out of bytes, those that a message may carry and those that it may not. The same
 // bytes make the same value.
 
+import { TYPED } from '../wire/arbitrary.ts'
+
 const STRINGS = [
   '',
   'a',
@@ -47,20 +49,6 @@ const BIGINTS = [
   -(2n ** 8_191n)
 ]
 const DATES = [0, 1, -1, 2 ** 32 * 1_000, 2 ** 32 * 1_000 - 1, 8.64e15, -8.64e15, Number.NaN, 1.5]
-const VIEWS: readonly (new (buffer: ArrayBuffer) => ArrayBufferView)[] = [
-  Int8Array,
-  Uint8Array,
-  Uint8ClampedArray,
-  Int16Array,
-  Uint16Array,
-  Int32Array,
-  Uint32Array,
-  Float32Array,
-  Float64Array,
-  BigInt64Array,
-  BigUint64Array,
-  DataView
-]
 
 /** What must be refused, or at least not change anything. */
 const ODD: readonly (() => unknown)[] = [
@@ -173,7 +161,7 @@ export class Builder {
 
   #binary(): unknown {
     const data = Buffer.from(this.#take(this.#u8() & 0x1f))
-    const View = VIEWS[this.#u8() % (VIEWS.length + 2)]
+    const View = TYPED[this.#u8() % (TYPED.length + 2)]
     const { buffer } = Uint8Array.from(Buffer.concat([data, Buffer.alloc((8 - (data.length % 8)) % 8)]))
     return View ? new View(buffer) : this.#u8() % 2 ? buffer : data
   }

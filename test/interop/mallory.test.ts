@@ -13,14 +13,9 @@ import { malloryIdentity } from '../mallory/keys.ts'
 import { isRunnable, run } from '../mallory/runner.ts'
 import type { Meeting, Target } from '../mallory/targets.ts'
 import { type Args, makeKeys } from './meeting.ts'
-import { type Job, python, Reference } from './reference.ts'
+import { type Job, Reference, requirePython } from './reference.ts'
 
-const { CI } = process.env
-if (!python) {
-  if (CI) throw new Error('no python3 with the modules cryptography and msgpack')
-  t.plan(0, 'needs python3 with the packages python3-cryptography and python3-msgpack')
-  process.exit(0)
-}
+requirePython(t)
 
 const dir = t.testdir()
 const { file } = await makeKeys('ed25519', dir)

@@ -3,14 +3,23 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { createInterface } from 'node:readline'
+import type { Test } from 'tap'
 
 const here = import.meta.dirname
-const { STALK_PYTHON } = process.env
+const { CI, STALK_PYTHON } = process.env
 const interpreters = [STALK_PYTHON ?? 'python3', '/usr/bin/python3'] // the packages are for the system's own
 const modules = 'import cryptography, msgpack'
 
 /** The first interpreter that has the modules. */
 export const python = interpreters.find(name => spawnSync(name, ['-c', modules]).status === 0)
+
+/** Leaves a test file that needs Python: out of it where there is none, failing where the tests decide. */
+export function requirePython(t: Pick<Test, 'plan'>): void {
+  if (python) return
+  if (CI) throw new Error('no python3 with the modules cryptography and msgpack')
+  t.plan(0, 'needs python3 with the packages python3-cryptography and python3-msgpack')
+  process.exit(0)
+}
 
 export function runPython(...args: string[]): { status: number | null; output: string } {
   const { status, stdout, stderr } = spawnSync(python ?? '', ['-B', ...args], { cwd: here, encoding: 'utf8' })

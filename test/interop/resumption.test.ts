@@ -17,14 +17,9 @@ import {
   type Ours,
   optionsOf
 } from './meeting.ts'
-import { type Job, python, Reference, runPython } from './reference.ts'
+import { type Job, Reference, requirePython, runPython } from './reference.ts'
 
-const { CI } = process.env
-if (!python) {
-  if (CI) throw new Error('no python3 with the modules cryptography and msgpack')
-  t.plan(0, 'needs python3 with the packages python3-cryptography and python3-msgpack')
-  process.exit(0)
-}
+requirePython(t)
 
 const dir = t.testdir()
 const ed25519 = await makeKeys('ed25519', dir)

@@ -2,7 +2,8 @@
 
 import fc from 'fast-check'
 
-const TYPED = [
+/** What bytes can be seen as. */
+export const TYPED: readonly (new (buffer: ArrayBuffer) => ArrayBufferView)[] = [
   Int8Array,
   Uint8Array,
   Uint8ClampedArray,
