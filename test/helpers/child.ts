@@ -15,13 +15,19 @@ export interface Ran {
 }
 
 /** Runs the text as a module in the project's folder, until it ends by itself or `ms` have passed. */
-export function run(script: string, env: NodeJS.ProcessEnv = {}, ms = 30_000): Promise<Ran> {
-  const args = ['--import=tsx', '--input-type=module', '--expose-gc', '--eval', script]
-  const child = spawn(process.execPath, args, {
+export const run = (script: string, env: NodeJS.ProcessEnv = {}, ms = 30_000): Promise<Ran> =>
+  node(['--input-type=module', '--expose-gc', '--eval', script], env, ms)
+
+/** Runs a program of the project's in its folder, until it ends by itself or `ms` have passed (code null then). */
+export const runFile = (file: string, args: readonly string[], ms = 60_000): Promise<Ran> =>
+  node([file, ...args], {}, ms)
+
+function node(args: readonly string[], env: NodeJS.ProcessEnv, timeout: number): Promise<Ran> {
+  const child = spawn(process.execPath, ['--import=tsx', ...args], {
     cwd: root,
     env: { PATH, ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
-    timeout: ms
+    timeout
   })
   let [out, err] = ['', '']
   child.stdout.on('data', chunk => {

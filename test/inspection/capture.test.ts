@@ -82,7 +82,8 @@ t.test('without the keys there is what everybody sees', async t => {
       .slice(5)
       .every(name => name.endsWith('sealed'))
   )
-  t.notMatch(JSON.stringify(entries), new RegExp(`world|${alice.fingerprint.slice(7, 20)}`))
+  const text = JSON.stringify(entries)
+  for (const secret of ['world', alice.fingerprint.slice(7, 20)]) t.notOk(text.includes(secret), secret)
 })
 
 t.test('with some of the keys there is what they open', async t => {

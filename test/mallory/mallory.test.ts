@@ -1,16 +1,14 @@
 // Every fault of the catalogue against our own implementation, in each role that it applies to; and the
-// runner and the program, which have to tell a target that fails from one that does not.
+// runner, which has to tell a target that fails from one that does not.
 
-import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import net from 'node:net'
-import { fileURLToPath } from 'node:url'
 import t from 'tap'
 import { AREAS, CATALOGUE, faultNamed } from './catalogue.ts'
 import { type Fault, isControl } from './fault.ts'
 import { ownTarget } from './own-target.ts'
 import { type Result, run, verdictOf } from './runner.ts'
-import { commandTarget, type Meeting, type Target } from './targets.ts'
+import type { Meeting, Target } from './targets.ts'
 
 const { known = {} } = ownTarget
 
@@ -78,37 +76,4 @@ t.test('a known deviation does not fail, and one that is gone does', async t => 
   t.equal(verdictOf({ ...result, complaints: ['something'] }, target), 'known')
   t.equal(verdictOf(result, target), 'FAIL')
   t.equal(verdictOf(result, ownTarget), 'ok')
-})
-
-const file = (name: string): string => fileURLToPath(new URL(name, import.meta.url))
-const command = `${process.execPath} --import=tsx ${file('echo.ts')} {role} {host} {port}`
-
-t.test('another process behind a command is judged by the wire alone', async t => {
-  const target = commandTarget(`${command} {settings}`)
-  for (const name of [
-    'control-honest',
-    'finished-flip',
-    'unpinned-key',
-    'control-answer-messages',
-    'control-resumed-twice'
-  ]) {
-    for (const role of ['initiator', 'responder'] as const) {
-      const { complaints, seen } = await run(faultNamed(name), role, target)
-      t.same(complaints, [], `${name}, ${role}: ${seen}`)
-    }
-  }
-  t.notOk(commandTarget(command).takes('maxMessage'), 'without {settings} it takes none')
-})
-
-t.test('the program does one fault and exits with what came of it', async t => {
-  const args = ['--import=tsx', file('main.ts'), '--fault', 'm1-magic', '--connect']
-  const server = net.createServer({ allowHalfOpen: true }, socket => socket.resume().end()).listen(0)
-  await once(server, 'listening')
-  const { port } = server.address() as net.AddressInfo
-  const child = spawn(process.execPath, [...args, `127.0.0.1:${port}`], { stdio: 'ignore' })
-  t.same(await once(child, 'close'), [0, null], 'a server that hangs up on bytes that are no stalk')
-  server.close()
-  await once(server, 'close')
-  const late = spawn(process.execPath, [...args, `127.0.0.1:${port}`], { stdio: 'ignore' })
-  t.same(await once(late, 'close'), [2, null], 'nobody is there')
 })
