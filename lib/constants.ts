@@ -68,6 +68,11 @@ export const MAX_VALUES = 1_000_000
 /** How many values a Buffer, typed array, ArrayBuffer or DataView counts as: each costs memory of its own. */
 export const BINARY_VALUES = 8
 
+/** The most shapes that a direction may announce, names that a shape may have, and bytes that a name may have. */
+export const MAX_SHAPES = 32
+export const MAX_SHAPE_NAMES = 64
+export const MAX_NAME_BYTES = 64
+
 /** The longest bigint beyond 64 bits, in bytes of two's complement. */
 export const MAX_BIGINT_BYTES = 1_024
 
@@ -106,6 +111,19 @@ export const MESSAGE_TIMEOUT_MS = 30_000
 
 /** How long a key serves, in ms: from then on a new one is due (the specification recommends it). */
 export const REKEY_AFTER_MS = 3_600_000
+
+/** How often a key set is met before it is announced as a shape. */
+export const SHAPE_AFTER = 16
+
+/**
+ * How many beginnings of key sets are kept in mind, more than all shapes may take, and how many may go on from one:
+ * dictionaries have no end of keys.
+ */
+export const MAX_KEY_SETS = 2_560
+export const MAX_KEY_BRANCHES = 64
+
+/** After so many objects whose keys were not kept in mind the others are forgotten, to make room for what comes now. */
+export const FORGET_KEY_SETS_AFTER = 4_096
 
 /** What is decoded and kept for a reader who is slow before nothing more is read, in bytes of the wire. */
 export const INBOX_BYTES = 256 * 1024

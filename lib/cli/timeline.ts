@@ -53,6 +53,7 @@ const WORDS: { readonly [Name in CaptureEntry['name']]: (entry: Named<Name>) => 
   flight: entry => [flight(entry), `takes messages up to ${grouped(entry.maxMessage)} bytes${asks(entry)}`],
   accept: () => ['Accept'],
   messages,
+  shapes: ({ first, shapes }) => shapes.map((names, index) => `shape ${first + index}: ${names.join(', ')}`),
   fragment: ({ contentBytes, soFar }) => [
     `part of a message: ${grouped(contentBytes)} bytes, ${grouped(soFar)} so far`
   ],

@@ -96,6 +96,12 @@ export type CaptureEntry =
   | FlightEntry
   | (Opened & { readonly name: 'accept' })
   | MessagesEntry
+  /** Key sets of objects to come, by id from the first on. */
+  | (Opened & {
+      readonly name: 'shapes'
+      readonly first: number
+      readonly shapes: readonly (readonly string[])[]
+    })
   /** Part of a message, of which so many bytes have come by now. */
   | (Opened & { readonly name: 'fragment'; readonly contentBytes: number; readonly soFar: number })
   | (Opened & { readonly name: 'ping'; readonly value: string })

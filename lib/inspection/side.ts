@@ -19,6 +19,7 @@ import { decodeControl } from '../wire/control.ts'
 import { Deframer, type Frame } from '../wire/frame.ts'
 import { Arrived, MessageDecoder } from '../wire/message.ts'
 import type { Inner, Opener } from '../wire/record.ts'
+import { decodeShapes } from '../wire/shapes.ts'
 import type { AlertEntry, CaptureEntry, Opened, Place, Stage } from './entries.ts'
 import type { Facts } from './facts.ts'
 
@@ -187,6 +188,7 @@ export class Side {
     this.#contents ??= new ContentDecoder(new MessageDecoder({ maxMessageBytes: this.#facts.takes(other) }))
     const item = this.#contents.decode(inner)
     if (carriesMessages(inner.type)) return this.#part(where, inner, item instanceof Arrived ? item : null)
+    if (inner.type === KIND.shapes) return { ...where, name: 'shapes', ...decodeShapes(inner.body) }
     return this.#control(where, inner, keys)
   }
 

@@ -10,6 +10,9 @@ import { Arrived, type MessageDecoder } from './message.ts'
 export const carriesMessages = (kind: number): boolean =>
   kind === KIND.messages || kind === KIND.fragment || kind === KIND.lastFragment
 
+/** Whether the message codec takes records of this kind. */
+const isOfMessages = (kind: number): boolean => carriesMessages(kind) || kind === KIND.shapes
+
 export const isClose = ({ type, body }: Frame): boolean => type === KIND.alert && body[0] === ALERT.close
 
 /** Between the fragments of a message only an error may stand, or what keeps the connection alive. */
@@ -30,7 +33,7 @@ export class ContentDecoder {
    */
   decode(frame: Frame): Arrived | Frame | null {
     if (!this.#belongs(frame)) throw misplaced(frame, this.#closed)
-    if (!carriesMessages(frame.type)) {
+    if (!isOfMessages(frame.type)) {
       this.#closed ||= isClose(frame)
       return frame
     }
@@ -43,7 +46,8 @@ export class ContentDecoder {
   }
 
   #belongs(frame: Frame): boolean {
-    if (carriesMessages(frame.type)) return !this.#closed
+    if (isOfMessages(frame.type) && this.#closed) return false
+    if (carriesMessages(frame.type)) return true
     return !this.#codec.partial || (MAY_INTERRUPT.has(frame.type) && !isClose(frame))
   }
 }

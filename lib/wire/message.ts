@@ -1,7 +1,8 @@
-// The message codec: messages ↔ the frames that carry them, kinds 02 to 04. Knows batches, fragments and the
+// The message codec: messages ↔ the frames that carry them, kinds 02 to 04 and 0A. Knows batches, fragments and the
 // size limits; what a value may be and how it is packed stands in `values`, `scan` and `packer`. Knows nothing
 // of encryption, sockets or streams.
 //
+//   0A  ├ shapes ───────────────────────────────┤      what the objects behind it need not repeat
 //   02  ├ array of n ─┼ message ─┼ message ─┼ … ─┤      small messages share a record
 //   03  ├ fragment ─────────────────────────────┤      more follow
 //   04  ├ fragment, the last ─┤                        joined, one message
@@ -10,10 +11,19 @@ import { KIND, MAX_CONTENT_BYTES, MAX_MESSAGE_BYTES, MIN_FRAGMENT_BYTES } from '
 import { StalkError, unexpected } from '../errors.ts'
 import { assertUnchanged } from './canary.ts'
 import type { Frame } from './frame.ts'
-import { keepMarks, pack, restoreNegativeZeros, unpack, withoutNegativeZeros } from './packer.ts'
+import { KeySets } from './key-sets.ts'
+import {
+  keepMarks,
+  pack,
+  restoreNegativeZeros,
+  ShapePacker,
+  ShapeUnpacker,
+  withoutNegativeZeros
+} from './packer.ts'
 import { badMessage, markedStrings, scan } from './scan.ts'
+import { Shapes } from './shapes.ts'
 import { arrayHeader, FORM, FORMS, HEADERS, lengthAt, skip, TOKEN } from './tokens.ts'
-import { examine } from './values.ts'
+import { Check } from './values.ts'
 
 /** The header of an array of as many messages as a record can hold. */
 const MAX_HEADER_BYTES = 3
@@ -29,7 +39,8 @@ interface Admitted {
   /** Its place among the messages handed over. */
   readonly index: number
   readonly value: unknown
-  readonly bytes: number
+  /** The place of its first object among those of all messages. */
+  readonly first: number
   /** The number that stands in it for every -0, if it has one. */
   readonly placeholder: number | null
 }
@@ -44,6 +55,10 @@ export class MessageEncoder {
   /** The largest message that the peer takes, in bytes of MessagePack. */
   maxMessageBytes = MAX_MESSAGE_BYTES
 
+  readonly #keySets = new KeySets()
+  readonly #shapes = new Shapes()
+  #packer: ShapePacker | null = null
+
   /** Throws `ERR_STALK_INTERNAL` if another package has changed msgpackr. */
   constructor() {
     assertUnchanged()
@@ -55,48 +70,77 @@ export class MessageEncoder {
    * `ERR_STALK_MESSAGE_TOO_LARGE`. Nobody else writes to the bodies, ever.
    */
   *encode(messages: Messages, refused: Refused): Generator<MessageFrame, void, undefined> {
+    if (this.#keySets.due) yield* this.#announce()
+    const check = new Check(this.#keySets, this.#packer !== null)
     let group: Admitted[] = []
     let bytes = 0
     for (let index = 0; index < messages.length; index++) {
-      const admitted = this.#admit(messages.at(index), index, refused)
+      const admitted = this.#admit(messages.at(index), index, check, refused)
       if (admitted === null) continue
-      if (bytes + admitted.bytes > MAX_CONTENT_BYTES - MAX_HEADER_BYTES && group.length > 0) {
-        yield* this.#frames(group, refused)
+      if (bytes + check.bytes > MAX_CONTENT_BYTES - MAX_HEADER_BYTES && group.length > 0) {
+        yield* this.#frames(group, check, refused)
         group = []
         bytes = 0
       }
       group.push(admitted)
-      bytes += admitted.bytes
+      bytes += check.bytes
     }
-    if (group.length > 0) yield* this.#frames(group, refused)
+    if (group.length > 0) yield* this.#frames(group, check, refused)
   }
 
-  #admit(message: unknown, index: number, refused: Refused): Admitted | null {
+  /** The key sets that were met often enough are shapes from here on. */
+  *#announce(): Generator<MessageFrame, void, undefined> {
+    const shapes = this.#keySets.take(this.#shapes.room)
+    if (shapes.length === 0) return
+    yield { type: KIND.shapes, body: this.#shapes.announce(shapes), messages: 0 }
+    this.#packer = new ShapePacker(this.#shapes.all)
+  }
+
+  #admit(message: unknown, index: number, check: Check, refused: Refused): Admitted | null {
     try {
-      const { bytes, negativeZero } = examine(message)
+      const bytes = check.examine(message)
+      const { first } = check
       if (bytes > this.maxMessageBytes) throw tooLarge(bytes, this.maxMessageBytes)
-      if (!negativeZero) return { index, value: message, bytes, placeholder: null }
-      return { index, bytes, ...withoutNegativeZeros(message) }
+      if (!check.negativeZero) return { index, value: message, first, placeholder: null }
+      return { index, first, ...withoutNegativeZeros(message) }
     } catch (error) {
+      check.withdraw()
       refused(index, asRefusal(error))
       return null
     }
   }
 
   /** One pack call for the group, and one record if it fits, as it nearly always does. */
-  *#frames(group: readonly Admitted[], refused: Refused): Generator<MessageFrame, void, undefined> {
+  *#frames(
+    group: readonly Admitted[],
+    check: Check,
+    refused: Refused
+  ): Generator<MessageFrame, void, undefined> {
     let bytes: Buffer
     try {
-      bytes = packGroup(group)
+      bytes = this.#pack(group, check.shaped)
     } catch (error) {
       const [first, ...others] = group
       if (first !== undefined && others.length === 0) refused(first.index, asRefusal(error))
-      else for (const admitted of group) yield* this.#frames([admitted], refused)
+      else for (const admitted of group) yield* this.#frames([admitted], check, refused)
       return
     }
     const fits = bytes.length <= MAX_CONTENT_BYTES && bytes.length <= this.maxMessageBytes
     if (fits) yield { type: KIND.messages, body: bytes, messages: group.length }
     else yield* this.#cut(bytes, group, refused)
+  }
+
+  #pack(group: readonly Admitted[], shaped: readonly boolean[]): Buffer {
+    const values = group.map(({ value }) => value)
+    const bytes = this.#packer?.pack(values, shaped, group[0]?.first ?? 0) ?? pack(values)
+    if (group.every(({ placeholder }) => placeholder === null)) return bytes
+    let at = HEADERS[bytes[0] as number] as number
+    for (const { placeholder } of group) {
+      const end = skip(bytes, at, this.#shapes.sizes)
+      if (placeholder !== null) restoreNegativeZeros(bytes, at, end, placeholder)
+      at = end
+    }
+    return bytes
   }
 
   /** Cuts a packed group between messages, into as few records as hold it; what is larger goes in fragments. */
@@ -109,7 +153,7 @@ export class MessageEncoder {
     let from = at
     let count = 0
     for (const { index } of group) {
-      const end = skip(bytes, at)
+      const end = skip(bytes, at, this.#shapes.sizes)
       const size = end - at
       const alone = size > this.maxMessageBytes || size + 1 > MAX_CONTENT_BYTES
       if (alone || end - from + arrayHeader(count + 1).length > MAX_CONTENT_BYTES) {
@@ -124,18 +168,6 @@ export class MessageEncoder {
     }
     if (count > 0) yield batch(bytes.subarray(from, at), count)
   }
-}
-
-function packGroup(group: readonly Admitted[]): Buffer {
-  const bytes = pack(group.map(({ value }) => value))
-  if (group.every(({ placeholder }) => placeholder === null)) return bytes
-  let at = HEADERS[bytes[0] as number] as number
-  for (const { placeholder } of group) {
-    const end = skip(bytes, at)
-    if (placeholder !== null) restoreNegativeZeros(bytes, at, end, placeholder)
-    at = end
-  }
-  return bytes
 }
 
 const batch = (messages: Buffer, count: number): MessageFrame => ({
@@ -182,6 +214,8 @@ export class Arrived {
 
 export class MessageDecoder {
   readonly #maxMessageBytes: number
+  readonly #shapes = new Shapes()
+  readonly #unpacker = new ShapeUnpacker()
   #fragments: Buffer[] = []
   #bytes = 0
   #failure: StalkError | null = null
@@ -215,9 +249,18 @@ export class MessageDecoder {
   #decode({ type, body }: Frame): unknown[] {
     if (type === KIND.messages) return this.#batch(body)
     if (type === KIND.lastFragment) return [this.#join(body)]
+    if (type === KIND.shapes) return this.#hear(body)
     if (type !== KIND.fragment) throw unexpected(`a record of kind ${type} where messages are expected`)
     if (body.length < MIN_FRAGMENT_BYTES) throw malformed('a fragment too short to have another behind it')
     this.#add(body)
+    return []
+  }
+
+  #hear(body: Buffer): [] {
+    if (this.partial) throw unexpected('shapes between the fragments of a message')
+    const known = this.#shapes.all.length
+    this.#shapes.hear(body)
+    this.#unpacker.announce(this.#shapes.all.slice(known))
     return []
   }
 
@@ -230,11 +273,11 @@ export class MessageDecoder {
     let at = HEADERS[first] as number
     for (let i = 0; i < count; i++) at = this.#scan(body, at)
     if (at !== body.length) throw malformed('bytes behind the last message')
-    return decoded(body, marks) as unknown[]
+    return this.#unpack(body, marks) as unknown[]
   }
 
   #scan(bytes: Buffer, at: number): number {
-    const end = scan(bytes, at, bytes.length)
+    const end = scan(bytes, at, bytes.length, this.#shapes.sizes)
     this.#limit(end - at)
     if (bytes[at] === TOKEN.nil) throw badMessage('nil, which is not a message,', at)
     // Of extension 0, undefined, the scan takes this form only.
@@ -258,7 +301,12 @@ export class MessageDecoder {
     this.#forget()
     const marks = markedStrings
     if (this.#scan(bytes, 0) !== bytes.length) throw malformed('bytes behind a message in fragments')
-    return decoded(bytes, marks)
+    return this.#unpack(bytes, marks)
+  }
+
+  /** `marks` is the count of marked strings before the bytes were scanned. */
+  #unpack(bytes: Buffer, marks: number): unknown {
+    return this.#unpacker.unpack(markedStrings === marks ? bytes : keepMarks(bytes))
   }
 
   #limit(bytes: number): void {
@@ -271,10 +319,6 @@ export class MessageDecoder {
     this.#bytes = 0
   }
 }
-
-/** `marks` is the count of marked strings before the bytes were scanned. */
-const decoded = (bytes: Buffer, marks: number): unknown =>
-  unpack(markedStrings === marks ? bytes : keepMarks(bytes))
 
 const malformed = (text: string): StalkError => new StalkError('ERR_STALK_BAD_MESSAGE', text)
 

@@ -3,10 +3,14 @@
 
 import { Packr } from 'msgpackr/pack'
 import { Unpackr } from 'msgpackr/unpack'
+import { MAX_SHAPES } from '../constants.ts'
 import { hasMark } from './scan.ts'
+import type { Shape } from './shapes.ts'
 import { FORM, FORMS, HEADERS, lengthAt, nextToken, TOKEN } from './tokens.ts'
 
-const packr = new Packr({ useRecords: false, moreTypes: true, variableMapSize: true, useToJSON: false })
+const OPTIONS = { moreTypes: true, variableMapSize: true, useToJSON: false }
+
+const packr = new Packr({ ...OPTIONS, useRecords: false })
 const unpackr = new Unpackr({ useRecords: false, mapsAsObjects: true, copyBuffers: true })
 
 /**
@@ -17,6 +21,58 @@ export const pack = (value: unknown): Buffer => Buffer.from(packr.pack(value))
 
 /** One value that uses all bytes. What it holds is a copy: no buffer in it shares memory with anything. */
 export const unpack = (bytes: Buffer): unknown => unpackr.unpack(bytes)
+
+// --- shapes, msgpackr's shared structures ----------------------------------------------------------------
+
+/** Packs objects as the shapes that were announced. */
+export class ShapePacker {
+  readonly #packr: Packr
+  #shaped: readonly boolean[] = []
+  #next = 0
+
+  /** msgpackr learns no structure by itself: one that nobody has announced would be read as a number. */
+  constructor(shapes: readonly Shape[]) {
+    this.#packr = new Packr({
+      ...OPTIONS,
+      structures: shapes.map(names => [...names]),
+      maxSharedStructures: MAX_SHAPES,
+      maxOwnStructures: 0,
+      shouldShareStructure: () => false,
+      useRecords: () => this.#shaped[this.#next++] === true
+    })
+  }
+
+  /**
+   * As `pack`. `shaped` says of each object, in the order in which they are met, from `first` on, whether it has the
+   * keys of a shape. Where that is not so it is written with its keys; the order is msgpackr's own.
+   */
+  pack(value: unknown, shaped: readonly boolean[], first: number): Buffer {
+    this.#shaped = shaped
+    this.#next = first
+    return Buffer.from(this.#packr.pack(value))
+  }
+}
+
+/** Unpacks objects of the shapes that were announced: what makes their objects is kept with each shape's names. */
+export class ShapeUnpacker {
+  readonly #structures: string[][] = []
+  #unpackr = unpackr
+
+  announce(shapes: readonly Shape[]): void {
+    this.#structures.push(...shapes.map(names => [...names]))
+    this.#unpackr = new Unpackr({
+      structures: [...this.#structures],
+      maxSharedStructures: MAX_SHAPES,
+      mapsAsObjects: true,
+      copyBuffers: true
+    })
+  }
+
+  /** As `unpack`. */
+  unpack(bytes: Buffer): unknown {
+    return this.#unpackr.unpack(bytes)
+  }
+}
 
 // --- -0, which msgpackr writes as 0 ----------------------------------------------------------------------
 

@@ -1,14 +1,14 @@
 // The scan before decoding: whatever it accepts, msgpackr decodes without throwing, in time and memory linear
 // in its size. Iterative, so that no nesting overflows the stack. Knows the tokens, limits and extensions that
-// PROTOCOL.md lists; makes no JavaScript value of any. Announced shapes (0x40 to 0x7f) will be looked up where
-// scalars are passed over.
+// PROTOCOL.md lists, and how many names a shape has; makes no JavaScript value of any.
 
 import { isUtf8 } from 'node:buffer'
 import { BINARY_VALUES, MAX_DEPTH, MAX_VALUES } from '../constants.ts'
 import { StalkError } from '../errors.ts'
 import { checkExtension, EXTENSION } from './extensions.ts'
 import { SeenKeys } from './keys.ts'
-import { FORM, FORMS, HEADERS, lengthAt, SET, TOKEN } from './tokens.ts'
+import type { ShapeSizes } from './shapes.ts'
+import { FORM, FORMS, HEADERS, lengthAt, SET, SHAPE_TOKEN, TOKEN } from './tokens.ts'
 
 export const badMessage = (what: string, at: number): StalkError =>
   new StalkError('ERR_STALK_BAD_MESSAGE', `${what} at byte ${at} of a message`)
@@ -19,10 +19,10 @@ const mapped = new Uint8Array(MAX_DEPTH + 1)
 const seen = new SeenKeys(MAX_DEPTH + 1)
 
 /**
- * Checks exactly one value and returns the offset behind it. Throws `ERR_STALK_BAD_MESSAGE`, naming what is
- * wrong and at which offset.
+ * Checks exactly one value and returns the offset behind it. `shapes`: those that were announced; null for none.
+ * Throws `ERR_STALK_BAD_MESSAGE`, naming what is wrong and at which offset.
  */
-export function scan(bytes: Buffer, start: number, end: number): number {
+export function scan(bytes: Buffer, start: number, end: number, shapes: ShapeSizes | null = null): number {
   let at = start
   let depth = 0
   let values = 0
@@ -39,7 +39,8 @@ export function scan(bytes: Buffer, start: number, end: number): number {
     const form = FORMS[token] as number
     values += isBinary(bytes, at, form) ? BINARY_VALUES : 1
     if (values > MAX_VALUES) throw badMessage(`more than ${MAX_VALUES} values`, at)
-    if (form === FORM.scalar) at = within(at + (HEADERS[token] as number), at, end)
+    if (shapes !== null && (token & 0xc0) === SHAPE_TOKEN) depth = openShape(shapes, token, at++, end, depth)
+    else if (form === FORM.scalar) at = within(at + (HEADERS[token] as number), at, end)
     else if (form === FORM.string) at = scanString(bytes, at, end)
     else {
       if (form === FORM.extension && isSet(bytes, at, end)) at += 3
@@ -72,6 +73,19 @@ function open(bytes: Buffer, at: number, end: number, outer: number): number {
   lefts[depth] = left
   mapped[depth] = form === FORM.map ? 1 : 0
   if (form === FORM.map) seen.open(depth, left)
+  return depth
+}
+
+/** The object of a shape that stands at `at`, and its depth; each of its values takes at least a byte. */
+function openShape(shapes: ShapeSizes, token: number, at: number, end: number, outer: number): number {
+  const id = token - SHAPE_TOKEN
+  const left = shapes[id] as number
+  if (left === 0) throw badMessage(`an object of shape ${id}, which was not announced,`, at)
+  if (left > end - at - 1) throw badMessage('more values announced than there are', at)
+  const depth = outer + 1
+  if (depth > MAX_DEPTH) throw badMessage(`nesting deeper than ${MAX_DEPTH}`, at)
+  lefts[depth] = left
+  mapped[depth] = 0
   return depth
 }
 

@@ -9,6 +9,9 @@ export const FORM = { scalar: 0, string: 1, binary: 2, extension: 3, array: 4, m
 /** Tokens that are looked for or written by name. */
 export const TOKEN = { nil: 0xc0, float64: 0xcb, fixext1: 0xd4, string32: 0xdb, array16: 0xdc } as const
 
+/** The first of those that are objects of a shape, 64 in all, where shapes were announced; else they are numbers. */
+export const SHAPE_TOKEN = 0x40
+
 /** The extension that makes a set of the array behind it. */
 export const SET = 0x73
 
@@ -78,21 +81,24 @@ export function nextToken(bytes: Buffer, at: number): number {
   return at + (HEADERS[token] as number) + data
 }
 
-/** The offset behind the whole value at `at`. */
-export function skip(bytes: Buffer, at: number): number {
+/** The offset behind the whole value at `at`. `shapes`: those that were announced; null for none. */
+export function skip(bytes: Buffer, at: number, shapes: Uint8Array | null = null): number {
   let end = at
   for (let pending = 1; pending > 0; pending--) {
-    pending += valuesInside(bytes, end)
+    pending += valuesInside(bytes, end, shapes)
     end = nextToken(bytes, end)
   }
   return end
 }
 
-function valuesInside(bytes: Buffer, at: number): number {
-  const form = FORMS[bytes[at] as number]
+function valuesInside(bytes: Buffer, at: number, shapes: Uint8Array | null): number {
+  const token = bytes[at] as number
+  const form = FORMS[token]
+  if (form === FORM.scalar)
+    return shapes !== null && (token & 0xc0) === SHAPE_TOKEN ? (shapes[token - SHAPE_TOKEN] as number) : 0
   if (form === FORM.array) return lengthAt(bytes, at)
   if (form === FORM.map) return 2 * lengthAt(bytes, at)
-  return form === FORM.extension && bytes[at + 1] === SET && bytes[at] === TOKEN.fixext1 ? 1 : 0
+  return form === FORM.extension && bytes[at + 1] === SET && token === TOKEN.fixext1 ? 1 : 0
 }
 
 /** The header of an array of so many elements, as short as can be. */

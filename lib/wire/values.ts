@@ -4,36 +4,16 @@
 
 import { BINARY_VALUES, MAX_BIGINT_BYTES, MAX_DEPTH, MAX_VALUES } from '../constants.ts'
 import { StalkError } from '../errors.ts'
+import { KeySets, keyBytes, STRAY } from './key-sets.ts'
 import { locate } from './locate.ts'
 import { nameOf, Refusal, refusal } from './refusal.ts'
-
-/** What the check found in a message that can be carried. */
-export interface Findings {
-  /** Its encoded size in bytes: exact, but a lower bound if bigints beyond 64 bits are in it. */
-  readonly bytes: number
-  /** Whether a -0 is in it, which msgpackr would write as 0. */
-  readonly negativeZero: boolean
-}
+import { containerBytes, numberBytes, stringBytes } from './sizes.ts'
 
 /**
  * Throws `ERR_STALK_VALUE_UNSUPPORTED` for a message that can't be carried, naming path and reason. Returns its
  * encoded size in bytes: exact, but a lower bound if bigints beyond 64 bits are in it.
  */
-export const check = (message: unknown): number => examine(message).bytes
-
-/** As `check`, and tells whether a -0 is in it. */
-export function examine(message: unknown): Findings {
-  if (message === null || message === undefined) {
-    throw unsupported(`${message} is not a message; wrap it, as in { value: ${message} }`)
-  }
-  const walk = new Walk()
-  try {
-    walk.visit(message, 0)
-  } catch (error) {
-    throw explain(message, error)
-  }
-  return walk
-}
+export const check = (message: unknown): number => new Check(new KeySets(), false).examine(message)
 
 const unsupported = (text: string, cause?: unknown): StalkError =>
   new StalkError('ERR_STALK_VALUE_UNSUPPORTED', text, { cause })
@@ -45,7 +25,7 @@ function explain(message: unknown, error: unknown): StalkError {
     cyclic,
     error: innermost
   } = locate(message, error, (value, depth) => {
-    new Walk().visit(value, depth)
+    new Check(new KeySets(), false).visit(value, depth)
   })
   const at = path === '' ? '' : ` at ${path}`
   if (cyclic)
@@ -60,39 +40,83 @@ function explain(message: unknown, error: unknown): StalkError {
 // Two's complement in at most MAX_BIGINT_BYTES.
 const BIGINT_END = 1n << BigInt(MAX_BIGINT_BYTES * 8 - 1)
 
-/** One walk over one message. An object, not a module's variables: a getter may send another message meanwhile. */
-class Walk implements Findings {
-  bytes = 0
-  values = 0
+/**
+ * The check of messages that go together. An object, not a module's variables: a getter may send another message
+ * meanwhile.
+ */
+export class Check {
+  readonly #keySets: KeySets
+  readonly #shapes: boolean
+  /** Whether each object without a class is written as a shape, in the order in which they are met, of all messages. */
+  readonly shaped: boolean[] = []
+  /** Whether a -0 is in the last message, which msgpackr would write as 0. */
   negativeZero = false
+  /** The place in `shaped` of the last message's first object. */
+  first = 0
+  /** The size of what was checked last, in bytes: exact, but a lower bound if bigints beyond 64 bits are in it. */
+  bytes = 0
+  #values = 0
+
+  /** `shapes`: whether there are any, since numbers are written otherwise then. */
+  constructor(keySets: KeySets, shapes: boolean) {
+    this.#keySets = keySets
+    this.#shapes = shapes
+  }
+
+  /**
+   * Throws `ERR_STALK_VALUE_UNSUPPORTED` for a message that can't be carried, naming path and reason. Returns its
+   * encoded size in bytes: exact, but a lower bound if bigints beyond 64 bits are in it.
+   */
+  examine(message: unknown): number {
+    if (message === null || message === undefined) {
+      throw unsupported(`${message} is not a message; wrap it, as in { value: ${message} }`)
+    }
+    this.first = this.shaped.length
+    this.negativeZero = false
+    this.bytes = 0
+    this.#values = 0
+    try {
+      this.visit(message, 0)
+    } catch (error) {
+      this.withdraw()
+      throw explain(message, error)
+    }
+    return this.bytes
+  }
+
+  /** The last message is not sent. */
+  withdraw(): void {
+    this.shaped.length = this.first
+  }
 
   visit(value: unknown, depth: number): void {
-    this.count(1)
+    this.#count(1)
     if (typeof value === 'string') this.bytes += stringBytes(value)
-    else if (typeof value === 'number') this.number(value)
-    else if (typeof value === 'object') this.object(value, depth)
+    else if (typeof value === 'number') this.#number(value)
+    else if (typeof value === 'object') this.#object(value, depth)
     else if (typeof value === 'boolean') this.bytes += 1
     else if (typeof value === 'undefined') this.bytes += 3
-    else if (typeof value === 'bigint') this.bigint(value)
+    else if (typeof value === 'bigint') this.#bigint(value)
     else if (typeof value === 'symbol') throw new Refusal('a symbol', 'send its description')
     else throw new Refusal('a function', 'leave it out')
   }
 
-  private count(values: number): void {
-    this.values += values
-    if (this.values > MAX_VALUES) throw new Refusal(`more than ${MAX_VALUES} values`, 'send it in parts')
+  #count(values: number): void {
+    this.#values += values
+    if (this.#values > MAX_VALUES) throw new Refusal(`more than ${MAX_VALUES} values`, 'send it in parts')
   }
 
-  private number(value: number): void {
+  #number(value: number): void {
     if (value === 0 && 1 / value < 0) {
       this.negativeZero = true
       this.bytes += 9
     } else {
-      this.bytes += numberBytes(value)
+      this.bytes +=
+        numberBytes(value) + (this.#shapes && value >= 64 && value < 128 && value % 1 === 0 ? 1 : 0)
     }
   }
 
-  private bigint(value: bigint): void {
+  #bigint(value: bigint): void {
     if (BigInt.asIntN(64, value) === value || BigInt.asUintN(64, value) === value) {
       this.bytes += 9
       return
@@ -103,34 +127,44 @@ class Walk implements Findings {
     this.bytes += 18
   }
 
-  private object(value: object | null, depth: number): void {
+  #object(value: object | null, depth: number): void {
     if (value === null) {
       this.bytes += 1
       return
     }
     const prototype = Object.getPrototypeOf(value)
-    if (prototype === Object.prototype || prototype === null) this.plain(value as Plain, enter(depth))
-    else if (prototype === Array.prototype) this.array(value as unknown[], enter(depth))
-    else if (prototype === Set.prototype) this.set(value as Set<unknown>, enter(depth))
-    else if (prototype === Date.prototype) this.date(value as Date)
-    else this.binary(value, prototype)
+    if (prototype === Object.prototype || prototype === null) this.#plain(value as Plain, enter(depth))
+    else if (prototype === Array.prototype) this.#array(value as unknown[], enter(depth))
+    else if (prototype === Set.prototype) this.#set(value as Set<unknown>, enter(depth))
+    else if (prototype === Date.prototype) this.#date(value as Date)
+    else this.#binary(value, prototype)
   }
 
-  private plain(value: Plain, depth: number): void {
+  #plain(value: Plain, depth: number): void {
+    const place = this.shaped.push(false) - 1
+    let keys = this.#keySets.root
+    let strayBytes = 0
     let length = 0
     // Faster than Object.keys, which makes an array, and the lookups by name that would follow.
     for (const key in value) {
       if (!hasOwn.call(value, key)) continue
-      if (key === '__proto__') throw new Refusal('a key named __proto__', 'rename it')
       length++
-      this.bytes += stringBytes(key)
+      const longer = keys.key === key ? keys.next : this.#keySets.step(keys, key)
+      if (longer === STRAY) strayBytes = (keys === STRAY ? strayBytes : keys.bytes) + keyBytes(key)
+      keys = longer
       this.visit(value[key], depth)
     }
-    this.bytes += containerBytes(length)
+    if (keys.shaped) {
+      this.shaped[place] = true
+      this.bytes += 1
+    } else {
+      this.#keySets.meet(keys)
+      this.bytes += containerBytes(length) + (keys === STRAY ? strayBytes : keys.bytes)
+    }
     if (hasSymbolKeys(value)) throw new Refusal('an object with symbol keys', 'use strings as keys')
   }
 
-  private array(value: unknown[], depth: number): void {
+  #array(value: unknown[], depth: number): void {
     const { length } = value
     // Before the keys are listed: a hundred million holes cost nothing to make.
     if (length > MAX_VALUES) throw new Refusal(`more than ${MAX_VALUES} values`, 'send it in parts')
@@ -144,13 +178,13 @@ class Walk implements Findings {
     }
   }
 
-  private set(value: Set<unknown>, depth: number): void {
+  #set(value: Set<unknown>, depth: number): void {
     refuseOwnProperties(value, Set)
     this.bytes += 3 + containerBytes(value.size)
     for (const element of value) this.visit(element, depth)
   }
 
-  private date(value: Date): void {
+  #date(value: Date): void {
     refuseOwnProperties(value, Date)
     const ms = value.getTime()
     if (Number.isNaN(ms)) this.bytes += 3
@@ -158,11 +192,11 @@ class Walk implements Findings {
     else this.bytes += ms % 1000 === 0 ? 6 : 10
   }
 
-  private binary(value: object, prototype: object): void {
+  #binary(value: object, prototype: object): void {
     const type = BINARY.get(prototype)
     if (type === undefined) throw refusal(value)
     if (value.constructor !== type) throw new Refusal('binary data with a constructor of its own')
-    this.count(BINARY_VALUES - 1)
+    this.#count(BINARY_VALUES - 1)
     const { byteLength } = value as ArrayBufferView
     // An extension has a type byte, and a code for the kind of array in its data.
     const code = type === Buffer ? 0 : 1
@@ -203,48 +237,6 @@ function refuseOwnProperties(value: object, type: unknown): void {
     throw new Refusal(`${nameOf(value)} with properties of its own`, 'send them beside it')
   }
 }
-
-/** Exact for whole 32-bit numbers and everything else, which is a double; for -0 see `Walk`. */
-function numberBytes(value: number): number {
-  if (value >>> 0 === value) return value < 0x80 ? 1 : value < 0x100 ? 2 : value < 0x1_0000 ? 3 : 5
-  if (value >> 0 === value) return value >= -0x20 ? 1 : value >= -0x80 ? 2 : value >= -0x8000 ? 3 : 5
-  return 9
-}
-
-const containerBytes = (length: number): number => (length < 16 ? 1 : length < 65_536 ? 3 : 5)
-
-const headed = (bytes: number): number => bytes + (bytes < 32 ? 1 : bytes < 256 ? 2 : bytes < 65_536 ? 3 : 5)
-
-const SHORT = 32
-
-/** Header and UTF-8; a lone surrogate would arrive as something else. */
-function stringBytes(text: string): number {
-  const { length } = text
-  if (length > SHORT) {
-    if (!text.isWellFormed()) throw loneSurrogate()
-    return headed(Buffer.byteLength(text))
-  }
-  const bytes = length
-  for (let i = 0; i < length; i++) {
-    const unit = text.charCodeAt(i)
-    if (unit >= 0x80) return shortUnicodeBytes(text, i)
-  }
-  return headed(bytes)
-}
-
-function shortUnicodeBytes(text: string, from: number): number {
-  if (!text.isWellFormed()) throw loneSurrogate()
-  let bytes = from
-  for (let i = from; i < text.length; i++) {
-    const unit = text.charCodeAt(i)
-    // A surrogate pair is 4 bytes: 2 for each half.
-    bytes += unit < 0x80 ? 1 : unit < 0x800 || (unit & 0xf800) === 0xd800 ? 2 : 3
-  }
-  return headed(bytes)
-}
-
-const loneSurrogate = (): Refusal =>
-  new Refusal('a string with half a surrogate pair', 'make it well-formed with toWellFormed()')
 
 /** Prototype → constructor, the one that msgpackr goes by. */
 const BINARY = new Map<object, unknown>(

@@ -148,7 +148,6 @@ const kinds: readonly Fault[] = [
     ...row('kind-ticket', 'hands a ticket out', peer => peer.seal(7, ticket), unexpected),
     against: ['responder'] // as initiator
   },
-  row('kind-shapes', 'announces shapes', peer => peer.seal(10, hex('00010101 61')), unexpected),
   row('kind-0b', 'sends kind 0b, which is not assigned', peer => peer.seal(0x0b, hex('c3')), unexpected),
   row('kind-ff', 'sends kind ff, which is not assigned', peer => peer.seal(0xff, hex('c3')), unexpected)
 ]

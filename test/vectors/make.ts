@@ -1092,7 +1092,6 @@ const UNASKED: readonly ControlCase[] = [
   ['DECODE', 'a key update of value 2', 6, bytes('02')],
   ['DECODE', 'a key update of value 255', 6, bytes('ff')],
   ['UNEXPECTED', 'an answer to a key update that nobody asked for', 6, bytes('00')],
-  ['UNEXPECTED', 'shapes', 10, bytes('40 01 01 01 61')],
   ['UNEXPECTED', 'an unknown kind', 11, NONE]
 ]
 

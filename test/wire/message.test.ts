@@ -345,7 +345,7 @@ t.test('fragments: too short, empty, interrupted, unknown kinds', async t => {
   })
   for (const nothing of ['c0', 'd40000'])
     t.match(failureOf([lastFragment(hex(nothing))]), { code: 'ERR_STALK_BAD_MESSAGE' })
-  for (const type of [0, 1, 5, 6, 7, 8, 9, 10, 255]) {
+  for (const type of [0, 1, 5, 6, 7, 8, 9, 11, 255]) {
     t.match(failureOf([{ type, body: hex('9101') }]), {
       code: 'ERR_STALK_UNEXPECTED',
       message: `a record of kind ${type} where messages are expected`

@@ -4,8 +4,9 @@ import fc from 'fast-check'
 import t from 'tap'
 import { MAX_DEPTH, MAX_VALUES } from '../../lib/constants.ts'
 import { StalkError } from '../../lib/errors.ts'
+import { KeySets } from '../../lib/wire/key-sets.ts'
 import { pack } from '../../lib/wire/packer.ts'
-import { check, examine } from '../../lib/wire/values.ts'
+import { Check, check } from '../../lib/wire/values.ts'
 import { anyMessage } from './arbitrary.ts'
 
 function refusalOf(message: unknown): StalkError {
@@ -178,6 +179,12 @@ const REFUSED: readonly (readonly [name: string, value: unknown, text: string])[
   ],
   ['a Date in name only', Object.create(Date.prototype), 'cannot read the value: this is not a Date object.']
 ]
+
+function examine(message: unknown): { readonly bytes: number; readonly negativeZero: boolean } {
+  const examined = new Check(new KeySets(), false)
+  examined.examine(message)
+  return examined
+}
 
 t.test('what would come out different is refused, with a hint what to do', async t => {
   for (const [name, value, text] of REFUSED) {

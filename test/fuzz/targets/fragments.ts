@@ -32,7 +32,8 @@ function planOf(input: Buffer): Plan {
     const content = rest.subarray(0, take * 16)
     rest = rest.subarray(content.length)
     const filled = Buffer.alloc(Math.max(0, fill * 64 - content.length), 0x61)
-    frames.push({ type: kind, body: Buffer.concat([content, filled]) })
+    // Shapes change what the values behind them are; they are no matter of fragments.
+    frames.push({ type: kind === KIND.shapes ? 0 : kind, body: Buffer.concat([content, filled]) })
   }
   return { max: 64 * (input[0] ?? 0), frames }
 }
