@@ -115,7 +115,7 @@ async function stranger(port: number, say: Buffer | string): Promise<Buffer> {
 }
 
 t.test('strangers are hung up on, and the listener serves others', async t => {
-  const { listening, port } = await echo({ handshakeTimeout: 300 })
+  const { listening, port } = await echo({ handshakeTimeout: 2_000 })
   const strangers: [string, Buffer | string, ErrorCode, string][] = [
     ['an HTTP client', 'GET / HTTP/1.1\r\nHost: localhost\r\n\r\n', 'ERR_STALK_NOT_STALK', ''],
     ['garbage that begins like a hello', Buffer.from('e1000004deadbeef', 'hex'), 'ERR_STALK_NOT_STALK', ''],
@@ -148,7 +148,7 @@ t.test('so many may shake hands at once, in all and from one address', async t =
     [{ maxHalfOpenPerAddress: 3 }, 3],
     [{ maxHalfOpen: 2 }, 2]
   ] as const) {
-    const { listening, port, errors } = await echo({ ...limits, handshakeTimeout: 400 })
+    const { listening, port, errors } = await echo({ ...limits, handshakeTimeout: 5_000 })
     const sockets = Array.from({ length: 5 }, () => net.connect(port, '127.0.0.1').on('error', () => {}))
     await Promise.all(sockets.map(socket => once(socket, 'connect')))
     await sleep(100)

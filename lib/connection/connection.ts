@@ -89,16 +89,12 @@ export class Connection<In = unknown, Out = unknown> extends SendingStream<In, O
       fault: error => this.#fail(this.#inPhase(error)),
       ended: () => this.#onEnded()
     })
-    this.outbox = new Outbox(
-      {
-        idle: () => this.#pipeline.idle,
-        write: batch => this.#pipeline.write(batch),
-        flushed: done => this.#pipeline.flushed(done),
-        refused: error => diagnostics.refused(this, plan.role, 'outbound', error),
-        messageError: (error, message) => this.#onMessageError('not sent', error, message)
-      },
-      () => this.writableLength > 1 && this.writableCorked === 0
-    )
+    this.outbox = new Outbox({
+      write: batch => this.#pipeline.write(batch),
+      flushed: done => this.#pipeline.flushed(done),
+      refused: error => diagnostics.refused(this, plan.role, 'outbound', error),
+      messageError: (error, message) => this.#onMessageError('not sent', error, message)
+    })
     this.controls = new Controls({
       send: record => this.#pipeline.control(record),
       updateKeys: () => this.#pipeline.updateKeys(),

@@ -1,6 +1,5 @@
-// The outbox: what a connection was given to send. Gathers the messages of a tick, hands them on as batches, tells
-// each caller what became of its own, and keeps count. Knows messages and callbacks; knows no stream, no encoding
-// and no wire.
+// The outbox: what a connection was given to send. Hands it on as batches, tells each caller what became of its own,
+// and keeps count. Knows messages and callbacks; knows no stream, no encoding and no wire.
 
 import type { StalkError } from '../errors.ts'
 import type { Batch } from '../stages/serializer.ts'
@@ -62,8 +61,6 @@ export class FlushRequest {
 }
 
 export interface Outlet {
-  /** Whether a batch that is written now is encoded at once. */
-  idle(): boolean
   write(batch: Batch): void
   /** Calls back when everything sealed so far was handed to the transport. */
   flushed(done: () => void): void
@@ -75,13 +72,8 @@ export interface Outlet {
 
 type Done = (error?: Error | null) => void
 
-const NOTHING = Symbol('nothing is held')
-
 export class Outbox {
   readonly #outlet: Outlet
-  readonly #followed: () => boolean
-  #held: { readonly content: unknown; readonly done: Done } | null = null
-  #carried: unknown = NOTHING
   #taken = 0
   #refused = 0
   #sealed = 0
@@ -89,10 +81,8 @@ export class Outbox {
   #flushRequests = 0
   #over = false
 
-  /** `followed`: whether others wait in the caller's queue behind the item that was given last. */
-  constructor(outlet: Outlet, followed: () => boolean) {
+  constructor(outlet: Outlet) {
     this.#outlet = outlet
-    this.#followed = followed
   }
 
   /** Messages that were sealed. */
@@ -119,47 +109,23 @@ export class Outbox {
     return Math.max(queued - (this.#inFlight?.items ?? 0) - this.#flushRequests, 0)
   }
 
-  /** The next item. One that comes alone waits for the end of the tick, so that those that follow it share its record. */
-  take(content: unknown, done: Done): void {
-    if (this.#carried !== NOTHING || this.#over) return this.#send([...this.#uncarried(), content], 1, done)
-    this.#held = { content, done }
-    process.nextTick(() => this.#release())
-  }
-
-  /** The next items, together. */
-  takeAll(contents: readonly unknown[], done: Done): void {
-    this.#send([...this.#uncarried(), ...contents], contents.length, done)
-  }
-
-  // Where others wait behind the first item, its callback makes the queue hand them over at once, and all go as one
-  // batch. Only if that batch is encoded right then: the callback tells the caller that its message is.
-  #release(): void {
-    if (!this.#held) return
-    const { content, done } = this.#held
-    this.#held = null
-    if (!this.#followed() || !this.#outlet.idle()) return this.#send([content], 1, done)
-    this.#carried = content
-    done()
-  }
-
-  #uncarried(): unknown[] {
-    const carried = this.#carried
-    this.#carried = NOTHING
-    return carried === NOTHING ? [] : [carried]
-  }
-
-  // `done` is called when all are encoded; `items` of them are still counted by the caller's queue.
-  #send(contents: readonly unknown[], items: number, done: Done): void {
-    const messages = contents.filter(content => !(content instanceof FlushRequest))
-    const requests = contents.filter(content => content instanceof FlushRequest)
+  /** The next items, together. `done` is called when all are encoded; until then the caller's queue counts them. */
+  take(contents: readonly unknown[], done: Done): void {
+    const requests =
+      this.#flushRequests > 0 ? contents.filter(content => content instanceof FlushRequest) : []
+    const messages =
+      requests.length > 0 ? contents.filter(content => !(content instanceof FlushRequest)) : contents
     this.#taken += messages.length
     this.#flushRequests -= requests.length
-    this.#inFlight = { items, done }
-    if (this.#over) return process.nextTick(() => this.#settle())
-    this.#outlet.write({
-      messages: new Contents(messages),
-      refused: (index, error) => this.#refuse(messages[index], error),
-      encoded: () => this.#encoded(requests)
+    this.#inFlight = { items: contents.length, done }
+    // Not here: node forgets what is written while `_writev` runs, and a getter may write.
+    process.nextTick(() => {
+      if (this.#over) return this.#settle()
+      this.#outlet.write({
+        messages: new Contents(messages),
+        refused: (index, error) => this.#refuse(messages[index], error),
+        encoded: () => this.#encoded(requests)
+      })
     })
   }
 
@@ -169,12 +135,6 @@ export class Outbox {
    */
   close(error?: Error): void {
     this.#over = true
-    if (this.#held) {
-      const { content, done } = this.#held
-      this.#held = null
-      if (error) done(error)
-      else this.#send([content], 1, done)
-    }
     this.#settle(error)
   }
 

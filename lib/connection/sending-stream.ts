@@ -25,6 +25,7 @@ export abstract class SendingStream<In, Out> extends SecureStream<In> {
   /** Why nothing leaves any more; null while something does. */
   protected abstract readonly endedBy: Error | null
   #whenFinished: (() => void)[] | null = null
+  #gathering = false
 
   /**
    * Sends a message. Fulfilled when it is encoded and on its way; until then it must not be changed.
@@ -69,7 +70,7 @@ export abstract class SendingStream<In, Out> extends SecureStream<In> {
     if (this.writableFinished) return done()
     if (this.writableEnded) return this.#onFinish(done)
     this.outbox.flushRequested()
-    super.write(new FlushRequest(done))
+    this.#queue(new FlushRequest(done))
   }
 
   // With one listener, however many wait.
@@ -101,21 +102,43 @@ export abstract class SendingStream<In, Out> extends SecureStream<In> {
   /** As any Writable's; the callback is given what kept the message from leaving. */
   override write(message: unknown, encoding?: BufferEncoding | Done, done?: Done): boolean {
     const callback = typeof encoding === 'function' ? encoding : done
-    if (!callback || message === null) return super.write(message, callback)
+    if (!callback || message === null) return this.#queue(message, callback)
     return this.#post(new Envelope(message, true), callback)
   }
 
   #post(envelope: Envelope, done: Done): boolean {
-    return super.write(envelope, error => done(error ?? this.endedBy ?? envelope.refusal))
+    return this.#queue(envelope, error => done(error ?? this.endedBy ?? envelope.refusal))
+  }
+
+  // Corked until the end of the tick: what is written in it goes together.
+  #queue(item: unknown, done?: Done): boolean {
+    if (!this.#gathering) {
+      this.#gathering = true
+      super.cork()
+      process.nextTick(() => this.#release())
+    }
+    return super.write(item, done)
+  }
+
+  #release(): void {
+    if (!this.#gathering) return
+    this.#gathering = false
+    this.uncork()
+  }
+
+  /** As any Writable's: holds what is written from now on. */
+  override cork(): void {
+    this.#release()
+    super.cork()
   }
 
   override _write(content: unknown, _encoding: BufferEncoding, done: Done): void {
-    this.outbox.take(content, done)
+    this.outbox.take([content], done)
   }
 
   override _writev(chunks: { chunk: unknown }[], done: Done): void {
     const contents = chunks.map(({ chunk }) => chunk)
-    this.outbox.takeAll(contents, done)
+    this.outbox.take(contents, done)
   }
 
   /**

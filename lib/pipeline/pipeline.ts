@@ -99,7 +99,6 @@ export class Pipeline {
   #openers: readonly Opener[] = []
   #started = false
   #keyed = false
-  #writable = false
   #agreed = false
   #stopped = false
   #fault: StalkError | null = null
@@ -122,15 +121,6 @@ export class Pipeline {
     this.#started = true
     this.#transport.pipe(this.#deframer, { end: false })
     this.#perform(() => this.#config.handshake.start()).catch(error => this.#outboundFault(error))
-  }
-
-  /** Whether a batch that is written now is encoded, or at least its first record, before `write` returns. */
-  get idle(): boolean {
-    const stages = [this.#gateOut, this.#encoderStage]
-    return (
-      this.#writable &&
-      stages.every(stage => stage.writableLength + stage.readableLength === 0 && !stage.isPaused())
-    )
   }
 
   /** Takes messages on their way; `batch.encoded` says when the next ones may follow. */
@@ -401,7 +391,6 @@ export class Pipeline {
     if (openers) this.#setOpeners(openers)
     if (writable) {
       this.#encoder.maxMessageBytes = writable.maxMessageBytes
-      this.#writable = true
       this.#gateOut.open()
     }
     return this.#answer(next)

@@ -16,16 +16,12 @@ function box(): {
   const flushes: (() => void)[] = []
   const errors: unknown[][] = []
   const refused: string[] = []
-  const outbox = new Outbox(
-    {
-      idle: () => true,
-      write: batch => void batches.push(batch),
-      flushed: done => void flushes.push(done),
-      refused: error => void refused.push(error.code),
-      messageError: (error, message) => void errors.push([error.code, message])
-    },
-    () => true
-  )
+  const outbox = new Outbox({
+    write: batch => void batches.push(batch),
+    flushed: done => void flushes.push(done),
+    refused: error => void refused.push(error.code),
+    messageError: (error, message) => void errors.push([error.code, message])
+  })
   return { outbox, batches, flushes, errors, refused }
 }
 
@@ -38,16 +34,19 @@ const refusal = new StalkError('ERR_STALK_VALUE_UNSUPPORTED', 'cannot carry it')
 t.test('messages leave their envelopes, flush requests stay behind', async t => {
   const { outbox, batches } = box()
   outbox.flushRequested()
-  outbox.takeAll(['a', new Envelope('b', false), new FlushRequest(() => {}), 'c'], () => {})
+  outbox.take(['a', new Envelope('b', false), new FlushRequest(() => {}), 'c'], () => {})
+  t.same(batches, [], 'not within _writev')
+  await tick()
   t.same(contentsOf(batches[0]), ['a', 'b', 'c'])
 })
 
 t.test('the callback comes on the tick after all are encoded, once', async t => {
   const { outbox, batches } = box()
   let called = 0
-  outbox.takeAll(['a'], () => {
+  outbox.take(['a'], () => {
     called += 1
   })
+  await tick()
   t.equal(called, 0)
   batches[0]?.encoded()
   t.equal(called, 0, 'not inside the encoder')
@@ -60,7 +59,8 @@ t.test('the callback comes on the tick after all are encoded, once', async t => 
 t.test('closed with an error, the callback gets the error, and nothing more comes', async t => {
   const { outbox, batches } = box()
   const results: unknown[] = []
-  outbox.takeAll(['a'], error => results.push(error))
+  outbox.take(['a'], error => results.push(error))
+  await tick()
   const reason = new Error('over')
   outbox.close(reason)
   outbox.close(new Error('again'))
@@ -69,31 +69,17 @@ t.test('closed with an error, the callback gets the error, and nothing more come
   t.same(results, [reason])
 })
 
-t.test(
-  'an item that comes alone waits for the end of the tick, and shares the batch of those behind it',
-  async t => {
-    const { outbox, batches } = box()
-    let asked = 0
-    outbox.take('a', () => {
-      asked += 1
-      outbox.takeAll(['b', 'c'], () => {})
-    })
-    t.same([batches.length, asked], [0, 0])
-    await tick()
-    t.equal(asked, 1)
-    t.same(batches.map(contentsOf), [['a', 'b', 'c']])
-  }
-)
-
 t.test('closed without an error, everything is called back and only counts as unsealed', async t => {
   const { outbox, batches } = box()
   const results: unknown[] = []
-  outbox.takeAll(['in flight'], error => results.push(error))
+  outbox.take(['in flight'], error => results.push(error))
+  await tick()
   outbox.close()
   t.same(results, [undefined])
-  outbox.take('late', error => results.push(error))
+  outbox.take(['late'], error => results.push(error))
   await tick()
-  outbox.takeAll(
+  outbox.flushRequested()
+  outbox.take(
     ['later', new Envelope('last', false), new FlushRequest(() => t.fail('nothing is flushed'))],
     error => results.push(error)
   )
@@ -103,21 +89,22 @@ t.test('closed without an error, everything is called back and only counts as un
   t.equal(outbox.unsealed, 4)
 })
 
-t.test('closed while an item waits for the end of the tick, that one is called back too', async t => {
+t.test('closed before it was handed over, a batch is called back and counts as unsealed', async t => {
   const { outbox, batches } = box()
   const results: unknown[] = []
-  outbox.take('held', error => results.push(error))
+  outbox.take(['a', 'b'], error => results.push(error))
   outbox.close()
   await tick()
-  t.same([results, batches, outbox.unsealed], [[undefined], [], 1])
+  t.same([results, batches, outbox.unsealed], [[undefined], [], 2])
 })
 
 t.test('a refused message of write is an event on the next tick; one of send is in its envelope', async t => {
   const { outbox, batches, errors, refused } = box()
   const envelope = new Envelope('mine', false)
   const withdrawn = new Envelope('mine too', false)
-  outbox.takeAll(['written', envelope, withdrawn], () => {})
+  outbox.take(['written', envelope, withdrawn], () => {})
   withdrawn.withdraw()
+  await tick()
   for (const index of [0, 1, 2]) batches[0]?.refused(index, refusal)
   t.same(refused, [refusal.code, refusal.code], 'what was withdrawn was not refused')
   t.same(errors, [])
@@ -130,7 +117,7 @@ t.test('flushes are passed on when what was before them is encoded', async t => 
   const { outbox, batches, flushes } = box()
   outbox.flushRequested()
   let flushed = false
-  outbox.takeAll(
+  outbox.take(
     [
       'a',
       new FlushRequest(() => {
@@ -139,6 +126,7 @@ t.test('flushes are passed on when what was before them is encoded', async t => 
     ],
     () => {}
   )
+  await tick()
   t.equal(flushes.length, 0)
   batches[0]?.encoded()
   t.equal(flushes.length, 1)
@@ -152,8 +140,9 @@ t.test('the counts: sent, unsealed, waiting', async t => {
   outbox.flushRequested()
   outbox.flushRequested()
   t.equal(outbox.waiting(7), 5, 'of seven in the queue two are no messages')
-  outbox.takeAll(['a', 'b', 'c', new FlushRequest(() => {})], () => {})
+  outbox.take(['a', 'b', 'c', new FlushRequest(() => {})], () => {})
   t.equal(outbox.waiting(7), 2, 'four are in flight, one request waits')
+  await tick()
   t.same([outbox.sent, outbox.unsealed], [0, 3])
   batches[0]?.refused(1, refusal)
   t.same([outbox.sent, outbox.unsealed], [0, 2])
