@@ -140,8 +140,9 @@ export const MAX_MESSAGE_BYTES = 16 * 1024 * 1024
 /** What a transport may hold before we wait for it to drain, in bytes. */
 export const MAX_UNWRITTEN_BYTES = 256 * 1024
 
-/** Messages that `write` takes before it answers false. */
-export const WRITABLE_HIGH_WATER_MARK = 256
+/** Messages that `write` takes before it answers false, unless they have so many bytes before, as far as can be told. */
+export const WRITABLE_HIGH_WATER_MARK = 1_024
+export const WRITABLE_BYTES = 1024 * 1024
 
 /** Messages decoded ahead of the reader. */
 export const READABLE_HIGH_WATER_MARK = 256

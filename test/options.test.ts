@@ -38,7 +38,7 @@ t.test('the defaults, frozen', async t => {
     pad: undefined,
     allowHalfOpen: false,
     readableHighWaterMark: 256,
-    writableHighWaterMark: 256
+    writableHighWaterMark: 1024
   })
   t.same(
     suites.map(suite => suite.name),

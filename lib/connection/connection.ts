@@ -160,6 +160,7 @@ export class Connection<In = unknown, Out = unknown> extends SendingStream<In, O
   #onSealed(inner: Inner): void {
     const { messages = 0 } = inner
     this.outbox.sealed(messages)
+    this.backlog.encoded(inner.body.length, messages)
     this.controls.sealed(inner)
     if (messages > 0) this.#liveness.active()
   }

@@ -3,6 +3,7 @@
 
 import { StalkError } from '../errors.ts'
 import { givenUp } from '../option-checks.ts'
+import { Backlog } from './backlog.ts'
 import type { Controls } from './controls.ts'
 import { Envelope, FlushRequest, type Outbox } from './outbox.ts'
 import { notReady, SecureStream } from './secure-stream.ts'
@@ -20,12 +21,15 @@ type Done = (error?: Error | null) => void
 
 export abstract class SendingStream<In, Out> extends SecureStream<In> {
   protected readonly waits = new Waits()
+  protected readonly backlog = new Backlog()
   protected abstract readonly outbox: Outbox
   protected abstract readonly controls: Controls
   /** Why nothing leaves any more; null while something does. */
   protected abstract readonly endedBy: Error | null
   #whenFinished: (() => void)[] | null = null
   #gathering = false
+  /** Whether `write` has returned false because of bytes. */
+  #heavy = false
 
   /**
    * Sends a message. Fulfilled when it is encoded and on its way; until then it must not be changed.
@@ -117,7 +121,18 @@ export abstract class SendingStream<In, Out> extends SecureStream<In> {
       super.cork()
       process.nextTick(() => this.#release())
     }
-    return super.write(item, done)
+    this.backlog.add(item instanceof Envelope ? item.message : item)
+    const room = super.write(item, done)
+    if (!room || !this.backlog.full) return room
+    this.#heavy = true
+    return false
+  }
+
+  /** Whether `write` has returned false, and `drain` is still to come. */
+  // @ts-expect-error: node has it as an accessor, and its types as a property
+  override get writableNeedDrain(): boolean {
+    // @ts-expect-error: for the same reason
+    return super.writableNeedDrain || (this.#heavy && !this.destroyed && !this.writableEnded)
   }
 
   #release(): void {
@@ -133,12 +148,29 @@ export abstract class SendingStream<In, Out> extends SecureStream<In> {
   }
 
   override _write(content: unknown, _encoding: BufferEncoding, done: Done): void {
-    this.outbox.take([content], done)
+    this.#take([content], done)
   }
 
   override _writev(chunks: { chunk: unknown }[], done: Done): void {
     const contents = chunks.map(({ chunk }) => chunk)
-    this.outbox.take(contents, done)
+    this.#take(contents, done)
+  }
+
+  #take(contents: readonly unknown[], done: Done): void {
+    this.backlog.take()
+    this.outbox.take(contents, error => {
+      this.backlog.release()
+      if (this.#heavy) process.nextTick(() => this.#lighten())
+      done(error)
+    })
+  }
+
+  // node's own `drain` comes for the number of messages; this one where only their bytes were too many.
+  #lighten(): void {
+    if (this.backlog.full || !this.#heavy) return
+    this.#heavy = false
+    // @ts-expect-error: as above
+    if (!super.writableNeedDrain && !this.destroyed && !this.writableEnded) this.emit('drain')
   }
 
   /**

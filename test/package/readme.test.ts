@@ -96,7 +96,7 @@ t.test('every code has its row, with who is at fault and what the peer is told',
 
 /** What is not for users, or is every stream's. */
 const INNER = new Set([
-  ...['constructor', 'iterator', 'read', 'listen', 'fail', 'raw', 'toJSON'],
+  ...['constructor', 'iterator', 'read', 'listen', 'fail', 'raw', 'toJSON', 'writableNeedDrain'],
   ...['failure', 'loops', 'unread', 'session', 'whenSecure', 'secured', 'introduce']
 ])
 
