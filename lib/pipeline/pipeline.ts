@@ -13,7 +13,7 @@ import { ALERT, type AlertCode, StalkError, transportFailure } from '../errors.t
 import type { Handshake, Session, Step } from '../handshake/handshake.ts'
 import type { OnInvalid, Schema } from '../schema.ts'
 import { opener, type Pad, sealer } from '../stages/cipher.ts'
-import { deframer, framer } from '../stages/framer.ts'
+import { deframer, partsFramer } from '../stages/framer.ts'
 import { gate } from '../stages/gate.ts'
 import { Marker, type Stage } from '../stages/paced.ts'
 import { type Batch, batchDecoder, batchEncoder } from '../stages/serializer.ts'
@@ -82,7 +82,7 @@ export class Pipeline {
   readonly #transport: Duplex
   readonly #config: PipelineConfig
   readonly #events: PipelineEvents
-  readonly #encoder = new MessageEncoder()
+  readonly #encoder = new MessageEncoder({ views: true })
   readonly #encoderStage = batchEncoder(this.#encoder)
   readonly #sink: Sink
 
@@ -201,7 +201,7 @@ export class Pipeline {
   // --- joining the stages ------------------------------------------------------------------------------
 
   #joinOutbound(): void {
-    const frames = framer()
+    const frames = partsFramer()
     this.#gateOut.pipe(this.#encoderStage).pipe(this.#sealer, { end: false })
     this.#sealer.pipe(frames).pipe(this.#sink)
     for (const stage of [this.#gateOut, this.#encoderStage, this.#sealer, frames, this.#sink]) {

@@ -8,7 +8,7 @@ import { Marker } from '../stages/paced.ts'
 export type Progress = (bytes: number, waiting: number) => void
 
 /**
- * Writes to the transport, one write a frame, without ending it. A socket asks to wait as soon as it holds 16 KiB,
+ * Writes to the transport, one write a frame (a frame is its parts), without ending it. A socket asks to wait as soon as it holds 16 KiB,
  * less than one record; waiting then would cost a turn of the event loop a record, so it may hold some more.
  */
 export class Sink extends Writable {
@@ -29,7 +29,7 @@ export class Sink extends Writable {
     transport.on('drain', this.#onDrain)
   }
 
-  override _write(item: Buffer | Marker, _encoding: BufferEncoding, done: () => void): void {
+  override _write(item: readonly Buffer[] | Marker, _encoding: BufferEncoding, done: () => void): void {
     if (item instanceof Marker) {
       this.#markers.push({ at: this.#submitted, marker: item })
       this.#reach()
@@ -40,8 +40,9 @@ export class Sink extends Writable {
       return done()
     }
     this.#submitted += 1
-    this.#progress(item.length, this.#submitted - this.#completed)
-    const more = this.#transport.write(item, error => {
+    const bytes = item.reduce((sum, { length }) => sum + length, 0)
+    this.#progress(bytes, this.#submitted - this.#completed)
+    const more = this.#writeTogether(item, error => {
       this.#completed += 1
       if (error) this.#dropped = true
       this.#progress(0, this.#submitted - this.#completed)
@@ -49,6 +50,15 @@ export class Sink extends Writable {
     })
     if (more || this.#transport.writableLength < MAX_UNWRITTEN_BYTES) done()
     else this.#blocked = done
+  }
+
+  #writeTogether(parts: readonly Buffer[], done: (error?: Error | null) => void): boolean {
+    const last = parts.length - 1
+    if (last > 0) this.#transport.cork()
+    for (const part of parts.slice(0, last)) this.#transport.write(part)
+    const more = this.#transport.write(parts[last] as Buffer, done)
+    if (last > 0) this.#transport.uncork()
+    return more
   }
 
   override _destroy(error: Error | null, done: (error: Error | null) => void): void {

@@ -14,8 +14,8 @@ import { StalkError } from '../errors.ts'
 export interface Frame {
   readonly type: number
   readonly body: Buffer
-  /** Header and body as one, where its maker had to join them anyway; it is what goes on the wire then. */
-  readonly wire?: Buffer
+  /** Header and body as they go on the wire, one behind the other, where its maker has them so. */
+  readonly wire?: readonly Buffer[]
 }
 
 /** The longest body taken for a type, in bytes. Throws where a frame of that type has no place. */
@@ -35,8 +35,14 @@ export function header(type: number, bodyBytes: number): Buffer {
 }
 
 /** A frame as it lies on the wire. */
-export const enframe = ({ type, body, wire }: Frame): Buffer =>
-  wire ?? Buffer.concat([header(type, body.length), body])
+export const enframe = (frame: Frame): Buffer => joined(partsOf(frame))
+
+/** The same in parts, one behind the other, so that large ones need not be copied. */
+export const partsOf = (frame: Frame): readonly Buffer[] =>
+  frame.wire ?? [header(frame.type, frame.body.length), frame.body]
+
+export const joined = (parts: readonly Buffer[]): Buffer =>
+  parts.length === 1 ? (parts[0] as Buffer) : Buffer.concat(parts)
 
 /**
  * Cuts a byte stream into frames, however it was chunked. `push` a chunk, then call `next` until it gives

@@ -22,7 +22,7 @@ import {
 } from './packer.ts'
 import { badMessage, markedStrings, scan } from './scan.ts'
 import { Shapes } from './shapes.ts'
-import { arrayHeader, FORM, FORMS, HEADERS, lengthAt, skip, TOKEN } from './tokens.ts'
+import { arrayHeader, binaryHeader, FORM, FORMS, HEADERS, lengthAt, skip, TOKEN } from './tokens.ts'
 import { Check } from './values.ts'
 
 /** The header of an array of as many messages as a record can hold. */
@@ -59,8 +59,14 @@ export class MessageEncoder {
   readonly #shapes = new Shapes()
   #packer: ShapePacker | null = null
 
-  /** Throws `ERR_STALK_INTERNAL` if another package has changed msgpackr. */
-  constructor() {
+  readonly #views: boolean
+
+  /**
+   * `views`: whoever pulls the frames is done with each before it pulls the next, so that a long Buffer need not be
+   * copied. Throws `ERR_STALK_INTERNAL` if another package has changed msgpackr.
+   */
+  constructor({ views = false } = {}) {
+    this.#views = views
     assertUnchanged()
   }
 
@@ -77,6 +83,13 @@ export class MessageEncoder {
     for (let index = 0; index < messages.length; index++) {
       const admitted = this.#admit(messages.at(index), index, check, refused)
       if (admitted === null) continue
+      if (this.#views && isLong(admitted.value)) {
+        if (group.length > 0) yield* this.#frames(group, check, refused)
+        group = []
+        bytes = 0
+        yield* binaryFrames(admitted.value)
+        continue
+      }
       if (bytes + check.bytes > MAX_CONTENT_BYTES - MAX_HEADER_BYTES && group.length > 0) {
         yield* this.#frames(group, check, refused)
         group = []
@@ -176,7 +189,22 @@ const batch = (messages: Buffer, count: number): MessageFrame => ({
   messages: count
 })
 
-/** All but the last are full. */
+/** Whether it needs fragments anyway, in which it is not copied before it is sealed. */
+const isLong = (message: unknown): message is Buffer =>
+  Buffer.isBuffer(message) &&
+  message.length >= MAX_CONTENT_BYTES &&
+  Object.getPrototypeOf(message) === Buffer.prototype
+
+/** One Buffer: what is packed of it is but the header. The first fragment is the short one; the others are views. */
+function* binaryFrames(message: Buffer): Generator<MessageFrame, void, undefined> {
+  const header = binaryHeader(message.length)
+  const rest = (header.length + message.length) % MAX_CONTENT_BYTES || MAX_CONTENT_BYTES
+  const first = Math.max(rest, MIN_FRAGMENT_BYTES) - header.length
+  yield { type: KIND.fragment, body: Buffer.concat([header, message.subarray(0, first)]), messages: 0 }
+  yield* fragments(message.subarray(first))
+}
+
+/** As full as they can be, but for the last. */
 function* fragments(message: Buffer): Generator<MessageFrame, void, undefined> {
   for (let at = 0; at < message.length; at += MAX_CONTENT_BYTES) {
     const end = at + MAX_CONTENT_BYTES
@@ -297,10 +325,14 @@ export class MessageDecoder {
 
   #join(body: Buffer): unknown {
     this.#add(body)
-    const bytes = this.#fragments.length === 1 ? body : Buffer.concat(this.#fragments)
+    const whole = this.#fragments.length === 1
+    const bytes = whole ? body : Buffer.concat(this.#fragments)
     this.#forget()
     const marks = markedStrings
     if (this.#scan(bytes, 0) !== bytes.length) throw malformed('bytes behind a message in fragments')
+    // The joined bytes are nobody else's.
+    if (!whole && FORMS[bytes[0] as number] === FORM.binary)
+      return bytes.subarray(HEADERS[bytes[0] as number])
     return this.#unpack(bytes, marks)
   }
 

@@ -5,10 +5,10 @@
 //   └─ additional data ─┘
 
 import { wipe } from '../bytes.ts'
-import { HARD_LIMIT_BYTES, HARD_LIMIT_RECORDS, MAX_INNER_BYTES } from '../constants.ts'
+import { HARD_LIMIT_BYTES, HARD_LIMIT_RECORDS, HEADER_BYTES, MAX_INNER_BYTES } from '../constants.ts'
 import type { Open, Seal, Suite, TrafficKeys } from '../crypto/suites.ts'
 import { StalkError } from '../errors.ts'
-import { type Frame, header } from './frame.ts'
+import { type Frame, header, joined } from './frame.ts'
 
 /** A frame as it is inside a record: its type is the kind. */
 export interface Inner extends Frame {
@@ -90,11 +90,23 @@ export class Sealer {
     const tail = Buffer.alloc(innerBytes - body.length) // the kind and its padding
     tail.writeUInt8(kind)
     const aad = header(this.type, innerBytes + this.#tagBytes)
-    const wire = Buffer.concat([aad, ...this.#seal(sequence, aad, body, tail)])
+    const parts = [aad, ...this.#seal(sequence, aad, body, tail)]
     this.#budget.spend(innerBytes)
-    return { type: this.type, body: wire.subarray(aad.length), wire }
+    return sealed(this.type, innerBytes > JOINED_BYTES ? parts : [Buffer.concat(parts)])
   }
 }
+
+/** A sealed record up to this size is one piece of memory; to join a larger one costs more than to write its parts. */
+const JOINED_BYTES = 4_096
+
+const sealed = (type: number, wire: readonly Buffer[]): Frame => ({
+  type,
+  wire,
+  /** Joined anew each time: nobody asks who goes by `wire`. */
+  get body(): Buffer {
+    return joined(wire).subarray(HEADER_BYTES)
+  }
+})
 
 export class Opener {
   readonly type: number

@@ -107,3 +107,12 @@ export function arrayHeader(length: number): Buffer {
   if (length < 65_536) return Buffer.of(TOKEN.array16, length >> 8, length & 0xff)
   throw new RangeError(`an array header for ${length} elements`)
 }
+
+/** The header of bytes, as short as can be. */
+export function binaryHeader(length: number): Buffer {
+  if (length < 256) return Buffer.of(0xc4, length)
+  if (length < 65_536) return Buffer.of(0xc5, length >> 8, length & 0xff)
+  const header = Buffer.of(0xc6, 0, 0, 0, 0)
+  header.writeUInt32BE(length, 1)
+  return header
+}

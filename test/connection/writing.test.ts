@@ -8,7 +8,7 @@ import type { Connection, StalkError } from '../../lib/index.ts'
 import { type Fault, records } from '../../lib/testing/index.ts'
 import { meddledPair } from '../helpers/adversary.ts'
 import { run } from '../helpers/child.ts'
-import { bothClosed, collect, ends, open, tcpPair, turns, until, within } from '../helpers/pair.ts'
+import { bothClosed, collect, ends, open, pair, tcpPair, turns, until, within } from '../helpers/pair.ts'
 
 const APPLICATION = 0xe4
 
@@ -347,6 +347,26 @@ t.test('a message that is sent while another is being encoded, by a getter, is n
   await both.initiator.flush()
   await finish(both)
   t.same(new Set(got.map(item => JSON.stringify(item))), new Set(['{"value":1}', '"from the getter"']))
+})
+
+t.test('a long buffer may be changed when its callback has come, however slow the transport is', async t => {
+  const both = await open({}, pair())
+  const got: Buffer[] = []
+  const all = Array.from({ length: 400 }, (_, n) => Buffer.alloc(66_000 + n, n))
+  let changed = 0
+  for (const message of all) {
+    both.initiator.write(message, () => {
+      changed += 1
+      message.fill(0xff)
+    })
+  }
+  await turns(20)
+  t.ok(changed < all.length, `${changed} were sealed before anything was read`)
+  both.responder.on('data', message => got.push(message as Buffer))
+  await both.initiator.flush()
+  await finish(both)
+  t.equal(changed, all.length)
+  t.ok(got.every((message, n) => message.equals(Buffer.alloc(66_000 + n, n))))
 })
 
 // --- backpressure ----------------------------------------------------------------------------------------

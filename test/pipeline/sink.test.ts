@@ -32,7 +32,7 @@ t.test('it tells of each write, and of each that is done, and how many are not',
   const { transport, take } = slow()
   const progress: number[][] = []
   const sink = new Sink(transport, (bytes, waiting) => progress.push([bytes, waiting]))
-  for (const bytes of [10, 20]) sink.write(Buffer.alloc(bytes))
+  for (const bytes of [10, 20]) sink.write([Buffer.alloc(bytes)])
   t.same(progress, [
     [10, 1],
     [20, 2]
@@ -45,14 +45,33 @@ t.test('it tells of each write, and of each that is done, and how many are not',
   ])
 })
 
+t.test('a frame in parts is one write', async t => {
+  const { transport, took } = slow()
+  const calls: string[] = []
+  for (const name of ['cork', 'uncork'] as const) {
+    const plain = transport[name].bind(transport)
+    transport[name] = () => {
+      calls.push(name)
+      plain()
+    }
+  }
+  const progress: number[][] = []
+  const sink = new Sink(transport, (bytes, waiting) => progress.push([bytes, waiting]))
+  sink.write([Buffer.alloc(4), Buffer.alloc(100), Buffer.alloc(16)])
+  t.same(calls, ['cork', 'uncork'])
+  t.same(progress, [[120, 1]])
+  t.equal(took.length, 1, 'the first of them; a transport with writev would have all')
+  t.equal(transport.writableLength, 120)
+})
+
 t.test('a marker is reached when all in front of it was taken', async t => {
   const { transport, take } = slow()
   const sink = new Sink(transport)
   const reached: string[] = []
   sink.write(new Marker(() => reached.push('first')))
-  sink.write(Buffer.alloc(1))
+  sink.write([Buffer.alloc(1)])
   sink.write(new Marker(() => reached.push('second')))
-  sink.write(Buffer.alloc(1))
+  sink.write([Buffer.alloc(1)])
   sink.write(new Marker(() => reached.push('third')))
   t.same(reached, ['first'])
   await take()
@@ -65,7 +84,7 @@ t.test('it waits as soon as the transport holds 256 KiB, and goes on when that h
   const { transport, take, took } = slow()
   const sink = new Sink(transport)
   const piece = MAX_UNWRITTEN_BYTES / 4
-  for (let n = 0; n < 12; n++) sink.write(Buffer.alloc(piece, n))
+  for (let n = 0; n < 12; n++) sink.write([Buffer.alloc(piece, n)])
   await turns(2)
   t.equal(transport.writableLength, MAX_UNWRITTEN_BYTES)
   while (took.length < 12) await take()
@@ -80,7 +99,7 @@ t.test('behind what was not taken nothing is reached', async t => {
   const failing = slow()
   const sink = new Sink(failing.transport)
   let reached = 0
-  sink.write(Buffer.alloc(1))
+  sink.write([Buffer.alloc(1)])
   sink.write(new Marker(() => reached++))
   await failing.take(new Error('gone'))
   sink.write(new Marker(() => reached++))

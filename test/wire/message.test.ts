@@ -478,3 +478,25 @@ t.test('msgpackr failing on what the scan took is our own failure', async t => {
   t.equal(failure.code, 'ERR_STALK_INTERNAL')
   t.ok(failure.cause instanceof TypeError)
 })
+
+t.test('with views a long buffer is not copied, and is what it is without', async t => {
+  for (const length of [65_534, 65_535, 65_536, 66_553, 66_554, 131_065, 131_066, 200_000]) {
+    const message = noise(length)
+    const [plain, views] = [new MessageEncoder(), new MessageEncoder({ views: true })].map(encoder => [
+      ...encoder.encode(['before', message, { after: message }], () => t.fail('all can be carried'))
+    ])
+    t.strictSame(decode(views ?? []), decode(plain ?? []), `${length}`)
+    t.equal(views?.length, plain?.length, 'no more records than it takes')
+    const seen = (views ?? []).some(({ body }) => body.buffer === message.buffer)
+    t.equal(seen, length >= CONTENT)
+    t.notOk((plain ?? []).some(({ body }) => body.buffer === message.buffer))
+  }
+})
+
+t.test('a buffer that arrives shares no memory with another', async t => {
+  const message = noise(100_000)
+  const frames = encode([message]).frames.map(({ type, body }) => ({ type, body: Buffer.from(body) }))
+  const [first] = decode(frames) as [Buffer]
+  for (const { body } of frames) body.fill(0)
+  t.ok(first.equals(message))
+})

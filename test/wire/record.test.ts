@@ -55,7 +55,7 @@ t.test('a sealed record lies on the wire as its header and its body', async t =>
   for (const suite of ALL) {
     const { type, body, wire } = seal(pair(suite).sealer, 'text')
     const joined = Buffer.concat([header(type, body.length), body])
-    t.same(wire, joined)
+    t.same(wire, [joined])
     t.same(enframe({ type, body }), joined)
   }
 })
@@ -188,6 +188,20 @@ t.test('a record of one suite does not open under another with the same keys', a
       const frame = seal(new Sealer(TYPE.sealedApplication, theirs, cut(theirs)), 'text')
       t.throws(() => new Opener(TYPE.sealedApplication, mine, cut(mine)).open(frame), REFUSED)
     }
+  }
+})
+
+t.test('a large one lies there in parts, which are the same bytes', async t => {
+  for (const suite of Object.values(SUITES)) {
+    const { sealer, opener } = pair(suite)
+    const content = Buffer.alloc(50_000, 'a')
+    const frame = sealer.seal({ type: KIND.messages, body: content })
+    t.ok((frame.wire?.length ?? 0) > 1)
+    t.same(
+      Buffer.concat(frame.wire ?? []),
+      Buffer.concat([header(frame.type, frame.body.length), frame.body])
+    )
+    t.same(opener.open(frame).body, content, suite.name)
   }
 })
 
