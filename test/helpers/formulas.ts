@@ -140,6 +140,15 @@ export const binderOf = (prologue: Buffer, psk: Buffer, m1: Buffer): Buffer =>
 export const ticketContent = (lifetime: number, nonce: Buffer, ticket: Buffer): Buffer =>
   Buffer.concat([integer(4, lifetime), nonce, vector(ticket)])
 
+/** Of kind 0A, good or bad: key sets, the first of which has this id. */
+export const shapesContent = (first: number, ...shapes: readonly (readonly string[])[]): Buffer =>
+  Buffer.concat([Buffer.of(first, shapes.length), ...shapes.map(shapeOf)])
+
+function shapeOf(names: readonly string[]): Buffer {
+  const sized = names.map(name => Buffer.concat([Buffer.of(Buffer.byteLength(name)), Buffer.from(name)]))
+  return Buffer.concat([Buffer.of(names.length), ...sized])
+}
+
 /** What an identity signs. */
 export const signed = (role: 'initiator' | 'responder', transcript: Buffer): Buffer =>
   Buffer.concat([Buffer.alloc(64, 0x20), text(`stalk/1 ${role} auth`), Buffer.alloc(1), transcript])

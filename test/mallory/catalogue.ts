@@ -14,6 +14,8 @@ import { pingFaults } from './ping-faults.ts'
 import { recordFaults } from './record-faults.ts'
 import { resumedFaults } from './resumed-faults.ts'
 import { resumptionControls } from './resumption-controls.ts'
+import { shapeControls } from './shape-controls.ts'
+import { shapeFaults } from './shape-faults.ts'
 import { ticketFaults } from './ticket-faults.ts'
 import { updateFaults } from './update-faults.ts'
 import { upkeepControls } from './upkeep-controls.ts'
@@ -33,7 +35,8 @@ export const AREAS: Readonly<Record<string, readonly Fault[]>> = {
   asked: askedFaults,
   tickets: ticketFaults,
   offers: offerFaults,
-  resumed: resumedFaults
+  resumed: resumedFaults,
+  shapes: [...shapeControls, ...shapeFaults]
 }
 
 export const CATALOGUE: readonly Fault[] = Object.values(AREAS).flat()
