@@ -4,7 +4,7 @@
 import { createPrivateKey } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import t, { type Test } from 'tap'
-import { TYPE } from '../lib/constants.ts'
+import { KIND, TYPE } from '../lib/constants.ts'
 import { toRaw } from '../lib/crypto/public-key.ts'
 import { verify } from '../lib/crypto/signatures.ts'
 import { SUITES, type Suite } from '../lib/crypto/suites.ts'
@@ -21,8 +21,11 @@ import {
 import { prologueOf, Transcript } from '../lib/handshake/transcript.ts'
 import { MemoryTicketStore } from '../lib/resumption/ticket-store.ts'
 import { ticketingOf } from '../lib/resumption/ticketing.ts'
+import { carriesMessages } from '../lib/wire/contents.ts'
 import { enframe } from '../lib/wire/frame.ts'
+import { MessageDecoder } from '../lib/wire/message.ts'
 import { Opener, Sealer } from '../lib/wire/record.ts'
+import { decodeShapes, Shapes } from '../lib/wire/shapes.ts'
 import { canFollow, follow, owedBy, type Start, saidOn, sayingOf, wordOf } from './helpers/follower.ts'
 import { signatureOf } from './helpers/formulas.ts'
 import {
@@ -44,6 +47,7 @@ import {
   verifiedByTicket
 } from './helpers/resumption.ts'
 import { hex } from './helpers/tamper.ts'
+import { describe } from './interop/notation.ts'
 import type {
   HandshakeFile,
   HandshakeVector,
@@ -343,6 +347,25 @@ t.test('the keys open what is sealed in M3, M4 and M5, and seal the same again',
     }
   }
 })
+
+t.test('messages and shapes behind the handshake are read as told, and announced the same', async t => {
+  let told = 0
+  for (const { name, after } of handshakes.vectors) {
+    const decoders = { initiator: new MessageDecoder(), responder: new MessageDecoder() }
+    const announced = { initiator: new Shapes(), responder: new Shapes() }
+    for (const { from, what, kind, content, messages } of after.filter(({ kind }) => isOfMessages(kind))) {
+      const read = decoders[from].decode({ type: kind, body: hex(content) })
+      if (messages) t.same(read.map(describe), messages, `${name}, ${from}: ${what}`)
+      told += messages ? 1 : 0
+      if (kind !== KIND.shapes) continue
+      const { shapes } = decodeShapes(hex(content))
+      t.equal(announced[from].announce(shapes).toString('hex'), content, `${name}, ${from}: ${what}`)
+    }
+  }
+  t.ok(told > 8, `${told} records`)
+})
+
+const isOfMessages = (kind: number): boolean => carriesMessages(kind) || kind === KIND.shapes
 
 // --- negative.json -------------------------------------------------------------------------------------
 

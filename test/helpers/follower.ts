@@ -31,11 +31,11 @@ type Begin = (connection: Connection, content: Buffer) => void
 /** How lib is made to begin a record: null, if it cannot; undefined, if it comes by itself. */
 function beginOf({ kind, content }: RecordVector): Begin | null | undefined {
   const { ping, update } = ASKS
-  if (kind === 2) return sendBoth
+  if (kind === 2) return content === '92c3a26869' ? sendBoth : null
   if (kind === 3 || kind === 4) return null // lib's fragments are longer
   if (kind === 5) return connection => connection.end()
   if (kind === 6 && content === '01') return update
-  if (kind === 7) return null // lib's tickets are its own
+  if (kind === 7 || kind === 10) return null // lib's tickets are its own, and so are its shapes
   return kind === 8 ? ping : undefined
 }
 

@@ -17,10 +17,10 @@ from stalk_reference.wire import APPLICATION, DUE_RECORDS, KEY_UPDATE, LIMIT, PI
 VALUE = b'question'
 
 
-def meet(suite: int = 1) -> tuple[Connection, Connection]:
+def meet(suite: int = 1, **rest) -> tuple[Connection, Connection]:
     """Two connections, both used by this thread: what they say fits the socket's buffers."""
     sockets, made = socket.socketpair(), []
-    settings = Config(suites=[suite])
+    settings = Config(suites=[suite], **rest)
     responding = threading.Thread(target=lambda: made.append(Connection(sockets[1], 'responder', settings)))
     responding.start()
     initiator = Connection(sockets[0], 'initiator', settings)

@@ -18,11 +18,13 @@ from stalk_reference.handshake import (
     prologue, split_flight,
 )
 from stalk_reference.identity import ED25519, Identity, PublicKey
+from stalk_reference.notation import describe
 from stalk_reference.resumption import Issued, Kept, Ticket, decode_ticket, encode_ticket
-from stalk_reference.values import decode_batch
+from stalk_reference.shapes import Shapes
+from stalk_reference.values import decode_batch, decode_message
 from stalk_reference.wire import (
     ALERT, APPLICATION, CLOSE, FRAGMENT, HANDSHAKE, KEY_UPDATE, LAST_FRAGMENT, MESSAGES, PING, PLAIN_ALERT,
-    SUITES, TICKET, Fault, Inner, Link, PeerAlert, TrafficKeys, Truncated, is_grease,
+    SHAPES, SUITES, TICKET, Fault, Inner, Link, PeerAlert, TrafficKeys, Truncated, is_grease,
 )
 
 PLACES = ('M1', 'M2', 'M3', 'M4', 'M5')
@@ -134,6 +136,7 @@ def check_handshake(vector: dict, keys: dict, tally: Tally) -> None:
     check_flights(vector, keys, tally)
     if 'offer' in vector:
         check_offer(vector, tally)
+    check_messages(vector, tally)
     for role in ('initiator', 'responder'):
         check_role(vector, role, keys, tally)
         check_connection(vector, role, keys, tally)
@@ -155,6 +158,28 @@ def check_offer(vector: dict, tally: Tally) -> None:
     tally(f'{name}: fin_b', binder_key(app, psk).hex(), offer['fin_b'])
     tally(f'{name}: binder', binder(app, psk, m1).hex(), offer['binder'])
     tally(f'{name}: offer', (hello.ticket.hex(), hello.binder.hex()), (offer['ticket'], offer['binder']))
+
+
+def check_messages(vector: dict, tally: Tally) -> None:
+    """What records of messages deliver where shapes are in use, each direction with its own."""
+    shapes, parts = {role: Shapes() for role in ROLES}, {role: b'' for role in ROLES}
+    for i, entry in enumerate(vector['after']):
+        role, kind, content = entry['from'], entry['kind'], bytes.fromhex(entry['content'])
+        if kind == SHAPES:
+            shapes[role].take(content)
+            tally(f"{vector['name']}: shapes {i}", announced_again(content, shapes[role].known), content)
+        parts[role] = parts[role] + content if kind in (FRAGMENT, LAST_FRAGMENT) else b''
+        if 'messages' in entry:
+            known = shapes[role].known
+            batch = [m for m, _ in decode_batch(content, known)] if kind == MESSAGES else None
+            messages = batch or [decode_message(parts[role], known)]
+            tally(f"{vector['name']}: messages {i}", [describe(message) for message in messages], entry['messages'])
+
+
+def announced_again(content: bytes, known: list) -> bytes:
+    sender = Shapes()
+    sender.known = known[: content[0]]
+    return sender.announce(known[content[0] :])
 
 
 def check_origin(vector: dict, first: dict, tally: Tally) -> None:
@@ -248,7 +273,11 @@ def begin(conn: Connection, kind: int, content: bytes) -> None:
     """Sends such a record, unless it is one that has to come by itself."""
     if kind in (MESSAGES, FRAGMENT, LAST_FRAGMENT):
         conn._link.write_sealed(kind, content)
-        conn.sent += len(decode_batch(content)) if kind == MESSAGES else kind == LAST_FRAGMENT
+        messages = decode_batch(content, conn._shapes.known) if kind == MESSAGES else []
+        conn.sent += len(messages) or kind == LAST_FRAGMENT
+    elif kind == SHAPES:
+        conn._link.write_sealed(kind, content)
+        conn._shapes.take(content)
     elif kind == PING:
         conn.ping(content)
     elif kind == KEY_UPDATE and content[0] == REQUEST:

@@ -71,6 +71,8 @@ export interface RecordVector {
   readonly next?: NextVector
   /** Of a ticket (kind 07). */
   readonly ticket?: TicketVector
+  /** Of kinds 02 and 04, where shapes are in use: what it delivers. A set is `{ "$set": [elements] }`. */
+  readonly messages?: readonly unknown[]
 }
 
 export type RecordName = 'M1' | 'M2' | 'M3' | 'M4' | 'M5'

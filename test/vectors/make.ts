@@ -61,6 +61,18 @@ import type {
   TicketVector,
   TrafficVector
 } from './format.ts'
+import {
+  ANNOUNCEMENTS,
+  BEHIND_UPDATE,
+  BOTH_ANNOUNCE,
+  CUT,
+  GOOD,
+  INITIATOR_ANNOUNCES,
+  LATER,
+  RESPONDER_ANNOUNCES,
+  THE_33RD,
+  USES
+} from './shapes.ts'
 
 const HANDSHAKE = new URL('handshake.json', import.meta.url)
 const NEGATIVE = new URL('negative.json', import.meta.url)
@@ -302,7 +314,7 @@ const STRING = Buffer.concat([bytes('da044c'), Buffer.alloc(1100, 0x78)]) // 1,1
 
 type Role = 'initiator' | 'responder'
 
-interface Line extends Pick<RecordVector, 'what' | 'kind' | 'unread'> {
+interface Line extends Pick<RecordVector, 'what' | 'kind' | 'unread' | 'messages'> {
   readonly from: Role
   readonly content: Buffer
   readonly ticket?: { readonly lifetime: number; readonly nonce: Buffer; readonly value: Buffer }
@@ -383,7 +395,19 @@ const givesTickets = (name: string): readonly Line[] => [
 const LINES: Readonly<Record<string, readonly Line[]>> = {
   'mutual, Ed25519, GCM': INITIATOR_ASKS,
   'mutual, Ed25519, ChaCha': RESPONDER_ASKS,
-  'mutual, Ed25519, OFB': BOTH_ASK
+  'mutual, Ed25519, OFB': BOTH_ASK,
+  'responder-only, Ed25519, GCM': [
+    ...INITIATOR_ANNOUNCES,
+    ...[messages(R), request(I), answer(R)],
+    ...BEHIND_UPDATE,
+    ...[close(I, 2), close(R, 5), finalPong(I, 2)]
+  ],
+  'initiator-only, Ed25519, ChaCha': [
+    messages(I),
+    ...RESPONDER_ANNOUNCES,
+    ...[close(I, 4), close(R, 2), finalPong(I, 4)]
+  ],
+  'anonymous, Ed25519, OFB': [...BOTH_ANNOUNCE, close(I, 4), close(R, 4), finalPong(I, 4)]
 }
 
 function linesOf({ name }: Setup): readonly Line[] {
@@ -396,7 +420,7 @@ function linesOf({ name }: Setup): readonly Line[] {
 function afterwards(setup: Setup, made: Run, records?: number): RecordVector[] {
   return linesOf(setup)
     .slice(0, records)
-    .map(({ from, what, kind, content, unread, ticket }) => {
+    .map(({ from, what, kind, content, unread, ticket, messages }) => {
       const { open } = made[from]
       const innerBytes = content.length + 1 + (kind === 5 || kind === 6 ? 22 : 0) // to show padding too
       const sealed = hex(open.outbound.seal(innerOf(kind, content, innerBytes)))
@@ -410,7 +434,8 @@ function afterwards(setup: Setup, made: Run, records?: number): RecordVector[] {
         innerBytes,
         record: sealed,
         ...(kind === 6 ? { next: nextOf(open.outbound) } : {}),
-        ...(ticket ? { ticket: givenIn(made, ticket) } : {})
+        ...(ticket ? { ticket: givenIn(made, ticket) } : {}),
+        ...(messages ? { messages } : {})
       }
     })
 }
@@ -563,7 +588,8 @@ const ALERTS = {
   ERR_STALK_IDENTITY_REQUIRED: 7,
   ERR_STALK_REJECTED: null,
   ERR_STALK_PEER_ALERT: null,
-  ERR_STALK_PEER_BUSY: null
+  ERR_STALK_PEER_BUSY: null,
+  ERR_STALK_BAD_MESSAGE: 11
 } as const
 
 type Code = keyof typeof ALERTS
@@ -1092,11 +1118,14 @@ const UNASKED: readonly ControlCase[] = [
   ['DECODE', 'a key update of value 2', 6, bytes('02')],
   ['DECODE', 'a key update of value 255', 6, bytes('ff')],
   ['UNEXPECTED', 'an answer to a key update that nobody asked for', 6, bytes('00')],
+  ...ANNOUNCEMENTS.map(([name, content]): ControlCase => ['BAD_MESSAGE', name, 10, content]),
   ['UNEXPECTED', 'an unknown kind', 11, NONE]
 ]
 
 const ASKS = named('mutual, Ed25519, GCM')
 const IS_ASKED = named('mutual, Ed25519, ChaCha')
+const IS_ANNOUNCED = named('responder-only, Ed25519, GCM')
+const IS_ANNOUNCED_MOST = named('initiator-only, Ed25519, ChaCha')
 
 /** Wrong answers to the initiator, and what the initiator may not send behind its close: places of `after`. */
 const ASKED: readonly (readonly [setup: Setup, place: number, ...ControlCase])[] = [
@@ -1120,6 +1149,8 @@ const ASKED: readonly (readonly [setup: Setup, place: number, ...ControlCase])[]
   [ASKS, 10, 'UNEXPECTED', 'the pong of an earlier ping', 9, pongOf(PINGS[0], 4)],
   [ASKS, 10, 'UNEXPECTED', 'a pong that counts less than an earlier one', 9, pongOf(PINGS[1], 1)],
   [IS_ASKED, 6, 'UNEXPECTED', 'a close within a message', 5, CLOSE],
+  [IS_ASKED, 6, 'UNEXPECTED', 'shapes within a message', 10, GOOD],
+  [IS_ASKED, 10, 'UNEXPECTED', 'shapes behind the close', 10, GOOD],
   [IS_ASKED, 10, 'UNEXPECTED', 'a ping behind the close', 8, PINGS[0]],
   [IS_ASKED, 10, 'UNEXPECTED', 'a request for a key update behind the close', 6, bytes('01')],
   [IS_ASKED, 10, 'UNEXPECTED', 'messages behind the close', 2, MESSAGES],
@@ -1129,6 +1160,17 @@ const ASKED: readonly (readonly [setup: Setup, place: number, ...ControlCase])[]
   [IS_ASKED, 12, 'UNEXPECTED', 'a request in the place of an answer, behind the close', 6, bytes('01')]
 ]
 
+/** Behind shapes, or with some. */
+const SHAPED: typeof ASKED = [
+  ...USES.map(([name, content]) => [IS_ANNOUNCED, 1, 'BAD_MESSAGE', name, 2, content] as const),
+  ...LATER.map(([name, content]) => [IS_ANNOUNCED, 1, 'BAD_MESSAGE', name, 10, content] as const),
+  [IS_ANNOUNCED, 5, 'BAD_MESSAGE', 'the number 65 as 41, behind a key update', 2, bytes('91 41')],
+  [IS_ANNOUNCED, 5, 'BAD_MESSAGE', 'shape 0 again behind a key update', 10, GOOD],
+  [IS_ANNOUNCED, 8, 'UNEXPECTED', 'shapes between fragments', 10, bytes('03 01 01 01 61')],
+  [IS_ANNOUNCED, 8, 'BAD_MESSAGE', 'an object of a shape without its last value, in fragments', 4, CUT],
+  [IS_ANNOUNCED_MOST, 5, 'BAD_MESSAGE', 'a 33rd shape', 10, THE_33RD]
+]
+
 function negativeControls(): NegativeVector[] {
   const sealing = (kind: number, content: Buffer) => (outbound: Direction) =>
     outbound.seal(innerOf(kind, content))
@@ -1136,7 +1178,7 @@ function negativeControls(): NegativeVector[] {
     ...UNASKED.flatMap(([short, name, kind, content]) =>
       [0, 1].map(place => instead(ASKS, place, short, name, sealing(kind, content)))
     ),
-    ...ASKED.map(([setup, place, short, name, kind, content]) =>
+    ...[...ASKED, ...SHAPED].map(([setup, place, short, name, kind, content]) =>
       instead(setup, place, short, name, sealing(kind, content))
     )
   ]

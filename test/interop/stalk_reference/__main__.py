@@ -64,6 +64,7 @@ def parser() -> argparse.ArgumentParser:
     parser.add_argument('--update-every', metavar='N', type=int, help='take new keys there')
     parser.add_argument('--tickets', metavar='N', type=int, default=0, help='a listener: give out N, take them')
     parser.add_argument('--ticket-file', metavar='JSON', help='keep the tickets there, and offer one of them')
+    parser.add_argument('--shapes', metavar='N', type=int, default=0, help='announce key sets that come N times')
     parser.add_argument('--close', choices=['first', 'second'], default='second')
     parser.add_argument('--abort', action='store_true', help='abort when all is sent')
     return parser
@@ -89,6 +90,7 @@ def config(options) -> Config:
         kept=TicketFile(options.ticket_file) if options.ticket_file else None,
         refuses=lambda key: not trust(key),
         issued=Issued() if options.tickets else None,
+        shapes_wait=options.shapes,
     )
 
 

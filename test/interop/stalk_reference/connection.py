@@ -1,5 +1,5 @@
 """A blocking connection over a socket: messages both ways, close with its counts, alerts (sections 12 to 18),
-ping, key update and tickets (section 21).
+ping, key update, tickets and shapes (section 21).
 
 One thread uses it at a time. `receive` answers None when the peer has closed its direction; what ended the
 connection otherwise is raised, behind the messages that came before it.
@@ -16,10 +16,11 @@ from typing import Callable
 
 from .handshake import Config, Initiator, Responder
 from .resumption import MAX_LIFETIME, NONCE_SIZE, decode_ticket, encode_ticket
+from .shapes import Shapes
 from .values import Invalid, decode_batch, decode_message, encode_message
 from .wire import (
     ALERT, APPLICATION, CLOSE, DECODE, FRAGMENT, INTERNAL, KEY_UPDATE, LAST_FRAGMENT, LIMIT, MAX_CONTENT,
-    MESSAGES, OVERFLOW, PING, PONG, TICKET, TIMEOUT, UNEXPECTED, Fault, Link, PeerAlert, Truncated,
+    MESSAGES, OVERFLOW, PING, PONG, SHAPES, TICKET, TIMEOUT, UNEXPECTED, Fault, Link, PeerAlert, Truncated,
     parse_alert,
 )
 
@@ -49,6 +50,8 @@ class Outcome:
     pongs: int
     updates: int
     tickets: int
+    shapes: int
+    peer_shapes: int
     resumed: bool
 
 
@@ -88,6 +91,7 @@ class Connection:
         self.sent = self.acknowledged = self.received = 0
         self.pongs = self.updates = 0  # answers to our pings and to our requests for a key update
         self.tickets = 0  # sent or received
+        self._shapes, self._peer_shapes = Shapes(config.shapes_wait), Shapes()
         self.between: Callable[[], None] = lambda: None  # called behind every record of our messages
         sock.settimeout(timeout)
         self.handshake = (Initiator if role == 'initiator' else Responder)(self._link, config)
@@ -96,11 +100,10 @@ class Connection:
     # ---- for the application
 
     def send(self, message) -> None:
-        encoded = encode_message(message)
+        self.announce(self._shapes.due(message))
+        encoded = encode_message(message, self._shapes.known)
         if len(encoded) > self.handshake.peer_max_message:
             raise ValueError('larger than the peer takes')
-        if self._close_sent:
-            raise ValueError('our direction is closed')
         for kind, content in self._records(encoded):
             self._guarded(lambda: self._link.write_sealed(kind, content))
             self._asked_by_us.fill()
@@ -108,6 +111,13 @@ class Connection:
             if self._link.outbound.due:
                 self.update_keys()
             self.between()
+
+    def announce(self, shapes) -> None:
+        """Announces key sets, in a record; objects that have one of them are written as shapes from then on."""
+        self._may_send()
+        if shapes:
+            content = self._shapes.announce(shapes)
+            self._guarded(lambda: self._link.write_sealed(SHAPES, content))
 
     def ping(self, value: bytes | None = None) -> None:
         """Asks the peer for a sign of life and for its count; the answer comes while we read."""
@@ -167,6 +177,7 @@ class Connection:
 
     def outcome(self) -> Outcome:
         counts = self.sent, self.acknowledged, self.received, self.pongs, self.updates, self.tickets
+        counts += len(self._shapes.known), len(self._peer_shapes.known)
         counts += (self.handshake.resumed is not None,)
         match self._failure:
             case None:
@@ -246,12 +257,15 @@ class Connection:
         self._link.write_sealed(ALERT, bytes([CLOSE]) + self._count())
         self._close_sent = True
 
+    def _may_send(self) -> None:
+        if self._close_sent:
+            raise ValueError('our direction is closed')
+
     def _may_ask(self, answered: Callable[[], bool]) -> None:
         """One question of a kind is unanswered at most: reads until the one before is answered."""
         while not answered():
             self._guarded(self._read)
-        if self._close_sent:
-            raise ValueError('our direction is closed')
+        self._may_send()
         if not self._asked_by_us.take():
             raise ValueError('too many questions, and no messages')
 
@@ -291,6 +305,8 @@ class Connection:
                 self._on_messages(inner.content)
             case kind, Inbound.OPEN | Inbound.WITHIN if kind in (FRAGMENT, LAST_FRAGMENT):
                 self._on_fragment(inner.content, last=kind == LAST_FRAGMENT)
+            case kind, Inbound.OPEN if kind == SHAPES:
+                self._peer_shapes.take(inner.content)
             case kind, Inbound.OPEN if kind == TICKET and self.handshake.role == 'initiator':
                 self._on_ticket(inner.content)
             case kind, Inbound.OPEN | Inbound.WITHIN if kind == PING:
@@ -304,7 +320,7 @@ class Connection:
 
     def _on_messages(self, content: bytes) -> None:
         self._asked_by_peer.fill()
-        messages = decode_batch(content)
+        messages = decode_batch(content, self._peer_shapes.known)
         if any(size > self._config.max_message for _, size in messages):
             raise Fault(OVERFLOW, 'a message is too large')
         for message, _ in messages:
@@ -320,7 +336,7 @@ class Connection:
         self._inbound = Inbound.OPEN if last else Inbound.WITHIN
         if last:
             encoded, self._parts = bytes(self._parts), bytearray()
-            self._deliver(decode_message(encoded))
+            self._deliver(decode_message(encoded, self._peer_shapes.known))
 
     def _deliver(self, message) -> None:
         self._queue.append(message)

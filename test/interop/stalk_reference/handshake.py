@@ -45,7 +45,7 @@ def offer_with_grease(suites: list[int]) -> list[int]:
 
 @dataclass
 class Config:
-    """What a side brings into the handshake. The last three are there to be fixed in tests."""
+    """What a side brings into a connection. The last three are there to be fixed in tests."""
 
     identity: Identity | None = None
     trust: Callable[[PublicKey | None], bool] = lambda key: True
@@ -58,6 +58,7 @@ class Config:
     kept: Kept | None = None
     refuses: Callable[[PublicKey | None], bool] = lambda key: False
     issued: Issued | None = None  # a responder's tickets, if it issues any
+    shapes_wait: int = 0  # announces a key set when it is sent for that time; 0: announces none by itself
     new_random: Callable[[], bytes] = lambda: secrets.token_bytes(32)
     new_share: Callable[[], X25519PrivateKey] = X25519PrivateKey.generate
     offer: Callable[[list[int]], list[int]] = offer_with_grease

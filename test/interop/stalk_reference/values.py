@@ -1,4 +1,5 @@
-"""Values and their encoding: MessagePack with stalk's restrictions and extension types (section 15).
+"""Values and their encoding: MessagePack with stalk's restrictions and extension types (section 15), and with the
+shapes that a direction has announced (section 21.5): a list of key sets, each a tuple of names.
 
 In Python a number is a float, and an integer (exact, of any size) is an int. nil is None, an object a
 dict, an array a list. Whatever the rules of section 15 do not allow is refused while decoding.
@@ -15,6 +16,8 @@ MAX_VALUES = 1_000_000
 MAX_INTEGER_BYTES = 1_024
 MEMORY_COST = 8  # of bytes and typed arrays, in values
 MAX_SECONDS = 8_640_000_000_000
+MAX_SHAPES = 32
+FIRST_SHAPE = 0x40  # the byte of shape 0; up to 7f all are of shapes, once one was announced
 
 UNDEFINED_TYPE, INTEGER_TYPE, SET_TYPE, ARRAY_TYPE, DATE_TYPE = 0x00, 0x42, 0x73, 0x74, 0xFF
 
@@ -65,17 +68,17 @@ class Invalid(Fault):
 # ---- decoding
 
 
-def decode_message(data: bytes):
+def decode_message(data: bytes, shapes=()):
     """The message that is encoded in all of data."""
-    decoder = _Decoder(data)
+    decoder = _Decoder(data, shapes)
     value = decoder.message()
     decoder.end()
     return value
 
 
-def decode_batch(data: bytes) -> list[tuple[object, int]]:
+def decode_batch(data: bytes, shapes=()) -> list[tuple[object, int]]:
     """The messages of a record of kind 02, each with its size."""
-    decoder = _Decoder(data)
+    decoder = _Decoder(data, shapes)
     messages = []
     for _ in range(decoder.batch_length()):
         start = decoder.at
@@ -86,8 +89,9 @@ def decode_batch(data: bytes) -> list[tuple[object, int]]:
 
 
 class _Decoder:
-    def __init__(self, data: bytes):
+    def __init__(self, data: bytes, shapes):
         self._data = data
+        self._shapes = shapes
         self._budget = 0
         self.at = 0
 
@@ -128,6 +132,8 @@ class _Decoder:
     def _value(self, depth: int):
         self._charge(1)
         first = self._uint(1)
+        if FIRST_SHAPE <= first <= 0x7F and self._shapes:
+            return self._shaped(first - FIRST_SHAPE, depth)
         if first <= 0x7F:
             return float(first)
         if first >= 0xE0:
@@ -166,6 +172,12 @@ class _Decoder:
                 raise Invalid(f'the key {key!r} is there twice, or must not be there')
             members[key] = self._value(depth)
         return members
+
+    def _shaped(self, shape: int, depth: int) -> dict:
+        if shape >= len(self._shapes):
+            raise Invalid(f'shape {shape}, which was not announced')
+        depth = self._nest(depth)
+        return {name: self._value(depth) for name in self._shapes[shape]}
 
     def _key(self) -> str:
         first = self._uint(1)
@@ -266,14 +278,14 @@ _FORMS = _forms()
 # ---- encoding
 
 
-def encode_message(value) -> bytes:
+def encode_message(value, shapes=()) -> bytes:
     """The encoding of a message; what a receiver would refuse is refused here."""
-    encoded = b''.join(_encode(value, 0))
-    decode_message(encoded)
+    encoded = b''.join(_encode(value, 0, shapes))
+    decode_message(encoded, shapes)
     return encoded
 
 
-def _encode(value, depth: int):
+def _encode(value, depth: int, shapes):
     if depth > MAX_DEPTH + 1:
         raise Invalid('nested too deep')
     if value is None:
@@ -283,7 +295,8 @@ def _encode(value, depth: int):
     elif isinstance(value, bool):
         yield b'\xc3' if value else b'\xc2'
     elif isinstance(value, float):
-        yield _number(value)
+        small = FIRST_SHAPE <= value <= 0x7F and value.is_integer()
+        yield bytes([0xCC, int(value)]) if small and shapes else _number(value)
     elif isinstance(value, int):
         yield _integer(value)
     elif isinstance(value, str):
@@ -296,16 +309,20 @@ def _encode(value, depth: int):
         yield _ext(DATE_TYPE, _timestamp(value))
     elif isinstance(value, Set):
         yield b'\xd4\x73\0'
-        yield from _encode(value.elements, depth)
+        yield from _encode(value.elements, depth, shapes)
     elif isinstance(value, list):
         yield _sized(len(value), ((0xDC, 2), (0xDD, 4)), (0x90, 15))
         for element in value:
-            yield from _encode(element, depth + 1)
+            yield from _encode(element, depth + 1, shapes)
+    elif isinstance(value, dict) and tuple(value) in shapes:
+        yield bytes([FIRST_SHAPE + shapes.index(tuple(value))])
+        for member in value.values():
+            yield from _encode(member, depth + 1, shapes)
     elif isinstance(value, dict):
         yield _sized(len(value), ((0xDE, 2), (0xDF, 4)), (0x80, 15))
         for key, member in value.items():
             yield _text(key)
-            yield from _encode(member, depth + 1)
+            yield from _encode(member, depth + 1, shapes)
     else:
         raise Invalid(f'a {type(value).__name__} cannot be carried')
 

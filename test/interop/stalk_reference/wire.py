@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM, ChaCha20Poly1305
 INITIATOR_HELLO, RESPONDER_HELLO, PLAIN_ALERT, APPLICATION, HANDSHAKE = 0xE1, 0xE2, 0xE3, 0xE4, 0xE5
 
 # Kinds of inner plaintext.
-FLIGHT, MESSAGES, FRAGMENT, LAST_FRAGMENT, ALERT, KEY_UPDATE, TICKET, PING, PONG = range(1, 10)
+FLIGHT, MESSAGES, FRAGMENT, LAST_FRAGMENT, ALERT, KEY_UPDATE, TICKET, PING, PONG, SHAPES = range(1, 11)
 
 # Alerts.
 CLOSE, UNEXPECTED, BAD_RECORD, OVERFLOW, DECODE, NOTHING_IN_COMMON, AUTH_FAILED, AUTH_REQUIRED, INTERNAL, \
@@ -254,14 +254,14 @@ def parse_alert(content: bytes) -> tuple[int, int | None]:
 
 
 class Reader:
-    """Takes fields from a structure that has to fill its container exactly."""
+    """Takes fields from a structure that has to fill its container exactly; `alert` tells of one that does not."""
 
-    def __init__(self, data: bytes):
-        self._data, self._at = data, 0
+    def __init__(self, data: bytes, alert: int = DECODE):
+        self._data, self._at, self._alert = data, 0, alert
 
     def take(self, size: int) -> bytes:
         if len(self._data) - self._at < size:
-            raise Fault(DECODE, 'a structure is cut')
+            raise Fault(self._alert, 'a structure is cut')
         self._at += size
         return self._data[self._at - size : self._at]
 
@@ -271,13 +271,13 @@ class Reader:
     def vector(self, least: int, most: int) -> bytes:
         size = self.uint(2)
         if not least <= size <= most:
-            raise Fault(DECODE, f'a vector of {size} bytes')
+            raise Fault(self._alert, f'a vector of {size} bytes')
         return self.take(size)
 
     def list(self, item_size: int) -> list[int]:
         items = [self.uint(item_size) for _ in range(self.uint(1))]
         if not items or len(set(items)) < len(items):
-            raise Fault(DECODE, 'a list that is empty or names an item twice')
+            raise Fault(self._alert, 'a list that is empty or names an item twice')
         return items
 
     def more(self) -> bool:
@@ -285,7 +285,7 @@ class Reader:
 
     def end(self) -> None:
         if self.more():
-            raise Fault(DECODE, 'bytes are left over')
+            raise Fault(self._alert, 'bytes are left over')
 
 
 def vector(data: bytes) -> bytes:
