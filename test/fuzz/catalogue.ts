@@ -18,6 +18,7 @@ import { openssh } from './targets/openssh.ts'
 import { pem } from './targets/pem.ts'
 import { records } from './targets/records.ts'
 import { scan } from './targets/scan.ts'
+import { shapes } from './targets/shapes.ts'
 import { values } from './targets/values.ts'
 
 /** The extensions come last: what they register stays registered in the process. */
@@ -29,4 +30,4 @@ export const targets: readonly (() => Target)[] = [
 ]
 
 /** Those that need a Python with the packages of test/interop. */
-export const differential: readonly (() => Target)[] = [values, conversation]
+export const differential: readonly (() => Target)[] = [values, shapes, conversation]

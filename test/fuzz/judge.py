@@ -5,6 +5,7 @@ Reads jobs from standard input, a JSON object a line, and answers each with a JS
     {"target": "values", "inputs": [{"bytes": hex, "value": described or absent}, …]}
     {"target": "conversation", "inputs": [{"vector": n, "role": …, "bytes": hex, "closeFirst": …, "early": …,
                                            "asks": …, "refuses": …}, …]}
+    {"target": "shapes", "inputs": [{"records": [[kind, hex], …], "sent": [[kind, hex], …]}, …]}
 """
 
 import json
@@ -24,8 +25,9 @@ from stalk_reference.connection import Connection  # noqa: E402
 from stalk_reference.handshake import Config  # noqa: E402
 from stalk_reference.identity import ED25519, Identity  # noqa: E402
 from stalk_reference.notation import construct, describe  # noqa: E402
-from stalk_reference.values import Invalid, decode_message, encode_message  # noqa: E402
-from stalk_reference.wire import Fault, PeerAlert, Truncated, is_grease  # noqa: E402
+from stalk_reference.shapes import Shapes  # noqa: E402
+from stalk_reference.values import Invalid, decode_batch, decode_message, encode_message  # noqa: E402
+from stalk_reference.wire import MESSAGES, SHAPES, Fault, PeerAlert, Truncated, is_grease  # noqa: E402
 
 FILE = json.loads((HERE.parent / 'vectors' / 'handshake.json').read_text())
 VECTORS = FILE['vectors']
@@ -84,6 +86,32 @@ def judge_conversation(job: dict) -> dict:
     return {'end': end, 'asked': len(asked), 'messages': messages, 'acknowledged': acknowledged, 'sent': sent}
 
 
+def judge_shapes(job: dict) -> dict:
+    """What the messages are in records of one direction, and in others that lib has made."""
+    return {name: read(job[name]) for name in ('records', 'sent')}
+
+
+def read(records: list) -> list:
+    """The described messages of each record; null is one that is refused, and the last."""
+    shapes, answers = Shapes(), []
+    for kind, content in records:
+        try:
+            answers.append([describe(message) for message in messages(kind, bytes.fromhex(content), shapes)])
+        except Fault:
+            return [*answers, None]
+    return answers
+
+
+def messages(kind: int, content: bytes, shapes: Shapes) -> list:
+    """What comes of a record of kinds 02, 04 (alone) and 0A."""
+    if kind == SHAPES:
+        shapes.take(content)
+        return []
+    if kind == MESSAGES:
+        return [message for message, _ in decode_batch(content, shapes.known)]
+    return [decode_message(content, shapes.known)]
+
+
 def settings(vector: dict, role: str, asked: list, refuses: bool) -> Config:
     side = vector[role]
     share = X25519PrivateKey.from_private_bytes(bytes.fromhex(side['x25519Private']))
@@ -101,7 +129,7 @@ def settings(vector: dict, role: str, asked: list, refuses: bool) -> Config:
     )
 
 
-JUDGES = {'values': judge_value, 'conversation': judge_conversation}
+JUDGES = {'values': judge_value, 'conversation': judge_conversation, 'shapes': judge_shapes}
 
 
 def main() -> None:

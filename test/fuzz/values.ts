@@ -27,9 +27,13 @@ function samePlain(a: Plain, b: Plain): boolean {
 }
 
 /** What lib encodes the messages to; a refusal is a violation. */
-export function encoded(messages: readonly unknown[]): MessageFrame[] {
+export const encoded = (messages: readonly unknown[]): MessageFrame[] =>
+  encodedBy(new MessageEncoder(), messages)
+
+/** The same by an encoder that may have met their key sets before. */
+export function encodedBy(encoder: MessageEncoder, messages: readonly unknown[]): MessageFrame[] {
   return [
-    ...new MessageEncoder().encode(messages, (_, error) => {
+    ...encoder.encode(messages, (_, error) => {
       throw new Violation(`what was received cannot be sent: ${error.message}`, { cause: error })
     })
   ]

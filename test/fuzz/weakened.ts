@@ -9,6 +9,7 @@ import {
   verify as nodeVerify
 } from 'node:crypto'
 import { readLine } from '../../lib/cli/ndjson.ts'
+import { KIND } from '../../lib/constants.ts'
 import { fromRaw } from '../../lib/crypto/public-key.ts'
 import { SUITES } from '../../lib/crypto/suites.ts'
 import { StalkError } from '../../lib/errors.ts'
@@ -22,7 +23,7 @@ import {
 import { readOpenKey } from '../../lib/identity/key-text.ts'
 import { decodeControl } from '../../lib/wire/control.ts'
 import { Deframer, type Frame } from '../../lib/wire/frame.ts'
-import { MessageDecoder } from '../../lib/wire/message.ts'
+import { MessageDecoder, MessageEncoder } from '../../lib/wire/message.ts'
 import { pack, unpack } from '../../lib/wire/packer.ts'
 import { Opener } from '../../lib/wire/record.ts'
 import { scan as libsScan } from '../../lib/wire/scan.ts'
@@ -48,6 +49,7 @@ import { openssh } from './targets/openssh.ts'
 import { pem } from './targets/pem.ts'
 import { records } from './targets/records.ts'
 import { scan } from './targets/scan.ts'
+import { shapes } from './targets/shapes.ts'
 import { values } from './targets/values.ts'
 
 export interface Weakened {
@@ -123,6 +125,24 @@ const withoutMinimum = (maxMessageBytes: number): Pick<MessageDecoder, 'decode' 
   }
 }
 
+/** Shapes are used and not announced. */
+class Silent extends MessageEncoder {
+  override *encode(...given: Parameters<MessageEncoder['encode']>): ReturnType<MessageEncoder['encode']> {
+    for (const frame of super.encode(...given)) if (frame.type !== KIND.shapes) yield frame
+  }
+}
+
+/** A bad announcement is passed over. */
+function withoutShapes(): Pick<MessageDecoder, 'decode'> {
+  const decoder = new MessageDecoder()
+  const passed = (frame: Frame): unknown[] =>
+    unless(
+      () => decoder.decode(frame),
+      () => []
+    )
+  return { decode: frame => (frame.type === KIND.shapes ? passed(frame) : decoder.decode(frame)) }
+}
+
 export const weakened: readonly Weakened[] = [
   { without: 'the cap of a type', target: frames(admit => new Deframer(type => admit(type) + 1_000_000)) },
   { without: 'the tag', target: records(openerWithoutTag) },
@@ -176,6 +196,7 @@ export const weakened: readonly Weakened[] = [
       refused: new Map()
     }))
   },
+  { without: 'a word of its shapes', target: encoding(undefined, () => new Silent()) },
   {
     without: 'the scan, with foreign extensions',
     target: extensions(body => coded('ERR_STALK_BAD_MESSAGE', () => unpack(body) as unknown[]))
@@ -218,6 +239,7 @@ export const weakened: readonly Weakened[] = [
 /** Against the Python implementation. */
 export const weakenedDifferential: readonly Weakened[] = [
   { without: 'the scan', target: values(bytes => coded('ERR_STALK_BAD_MESSAGE', () => unpack(bytes))) },
+  { without: 'the checks of an announcement', target: shapes(withoutShapes) },
   {
     without: 'a refusal',
     target: conversation(async plan => {

@@ -72,7 +72,10 @@ export const conversation = (playing: Play = play): Target => {
         '0800080000000000000000',
         '06000101',
         '06000100',
-        '0900100102030405060708 0000000000000000'
+        '0900100102030405060708 0000000000000000',
+        '0a0007 00010201780179',
+        '0a0005 0101010161',
+        '020004 91400102'
       ]
     ].map(hex),
     seeds,
@@ -133,6 +136,7 @@ function seeds(): Buffer[] {
     ...good,
     ...ends.flatMap(end => flags.map(flag => seed(0, 'to the initiator', flag, end))),
     ...upkeep(),
+    ...shapes(),
     ...spoiled()
   ]
 }
@@ -165,6 +169,29 @@ function upkeep(): Buffer[] {
   )
 }
 
+/** Announcements in their place and out of it, their objects before and behind a key update and in fragments. */
+function shapes(): Buffer[] {
+  const ends = [
+    `${point} ${used} ${close(0)}`,
+    `${used} ${point} ${close(0)}`,
+    `${point} ${request} ${used} ${close(0)}`,
+    `${point} ${point} ${close(0)}`,
+    `0200029140 ${point} 02000391cc40 ${close(0)}`,
+    `${point} 0200029140 ${close(0)}`,
+    `${point} 83000540c3da0893 84000161 ${close(0)}`,
+    `830003da07ff ${point} 84000161 ${close(0)}`,
+    `${close(0)} ${point}`,
+    `0a0000 ${close(0)}`,
+    `${point.repeat(2)} ${ping} ${used}`
+  ]
+  return ends.flatMap((end, which) => [
+    seed(which, 'to the initiator', 0, end),
+    seed(which, 'to the responder', which % 2 ? FLAG.closeFirst : 0, end)
+  ])
+}
+
+const point = '0a0007 00010201780179'
+const used = '020004 91400102'
 const ping = '0800080102030405060708'
 const request = '06000101'
 const answer = '06000100'

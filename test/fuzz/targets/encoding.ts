@@ -1,6 +1,6 @@
 // The target encoding: values of all kinds into the encoder. What goes out is accepted by the scan.
 
-import { KIND } from '../../../lib/constants.ts'
+import { KIND, SHAPE_AFTER } from '../../../lib/constants.ts'
 import type { StalkError } from '../../../lib/errors.ts'
 import { MessageDecoder, MessageEncoder, type MessageFrame } from '../../../lib/wire/message.ts'
 import { scan } from '../../../lib/wire/scan.ts'
@@ -64,12 +64,26 @@ function requireSize(message: unknown, bytes: Buffer): void {
   require(big ? told <= bytes.length : told === bytes.length, 'the size that was told is another')
 }
 
-export const encoding = (encode: Encode = libs): Target => ({
+/** Sent again and again in one direction, so that key sets become shapes; what is odd need not arrive each time. */
+function requireShaped(encoder: MessageEncoder, sent: readonly unknown[], odd: boolean): void {
+  encoder.maxMessageBytes = MAX
+  const decoder = new MessageDecoder()
+  for (let i = 0; i <= SHAPE_AFTER; i++) {
+    let refused = 0
+    const frames = [...encoder.encode(sent, () => refused++)]
+    const arrived = frames.flatMap(frame => decoder.decode(frame))
+    require(arrived.length + refused === sent.length, 'not as many messages arrive as are sent, shapes used')
+    require(odd || (refused === 0 && same(arrived, sent)), 'another value arrives, shapes used')
+  }
+}
+
+export const encoding = (encode: Encode = libs, make = () => new MessageEncoder()): Target => ({
   name: 'encoding',
   properties: [
     'every value is encoded or refused with ERR_STALK_VALUE_UNSUPPORTED or ERR_STALK_MESSAGE_TOO_LARGE',
     'what is encoded, the scan accepts; it is as long as was told, and within the limit',
-    'it arrives equal to what was sent'
+    'it arrives equal to what was sent',
+    'so it does when its key sets have become shapes'
   ],
   maxBytes: 256,
   batch: 32,
@@ -102,6 +116,7 @@ export const encoding = (encode: Encode = libs): Target => ({
     const decoder = new MessageDecoder()
     const arrived = frames.flatMap(frame => decoder.decode(frame))
     require(builder.odd || same(arrived, sent), 'another value arrives')
+    if (input.length % 4 === 0) requireShaped(make(), sent, builder.odd)
     const { type = 0 } = frames.at(-1) ?? {}
     return `${codes[0]} ${sent.map(kindOf).slice(0, 1)} ${type} ${magnitude(bytes[0]?.length ?? 0)}`
   }

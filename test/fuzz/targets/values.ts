@@ -13,7 +13,7 @@ export type Decode = (bytes: Buffer) => unknown
 
 const libs: Decode = bytes => new MessageDecoder().decode({ type: KIND.lastFragment, body: bytes })[0]
 
-type Json = null | boolean | number | string | Json[] | { readonly [key: string]: Json }
+export type Json = null | boolean | number | string | Json[] | { readonly [key: string]: Json }
 
 interface Answer {
   readonly value?: Json
@@ -38,7 +38,7 @@ const isObject = (value: Json): value is { readonly [key: string]: Json } =>
   typeof value === 'object' && value !== null && !Array.isArray(value)
 
 /** Equal, but for what section 15 leaves open: instants between two milliseconds, equal elements of a set. */
-function agree(ours: Json, theirs: Json): boolean {
+export function agree(ours: Json, theirs: Json): boolean {
   if (Array.isArray(ours) && Array.isArray(theirs)) {
     return ours.length === theirs.length && ours.every((item, i) => agree(item, theirs[i] as Json))
   }
