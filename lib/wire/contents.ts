@@ -55,5 +55,7 @@ export class ContentDecoder {
 const misplaced = ({ type }: Frame, closed: boolean): StalkError =>
   new StalkError(
     'ERR_STALK_UNEXPECTED',
-    closed ? 'the peer sent a message after its goodbye' : `a record of kind ${type} stands inside a message`
+    closed
+      ? `the peer sent ${type === KIND.shapes ? 'shapes' : 'a message'} after its goodbye`
+      : `a record of kind ${type} stands inside a message`
   )

@@ -463,3 +463,30 @@ t.test('the arguments are checked at once', async t => {
     t.throws(() => inspectCapture(capture as never), { code: 'ERR_STALK_INVALID_OPTION', message })
   t.throws(() => inspectCapture({ ...bytes, keys: 'STALK_I_HS\n' }), { code: 'ERR_STALK_KEY_FILE_FORMAT' })
 })
+
+t.test('shapes are told by their ids and names, and what comes in them is told as it is', async t => {
+  const { capture } = await captured(async ({ initiator, responder }) => {
+    responder.resume()
+    const readings = Array.from({ length: 20 }, (_, id) => ({ id, at: { x: id, y: id } }))
+    for (const reading of readings) initiator.write(reading)
+    await initiator.flush()
+    initiator.write({ id: 64, at: { x: 64, y: 0 } })
+    initiator.end()
+    responder.end()
+  })
+  const entries = inspected(capture).filter(
+    ({ from, name }) => from === 'initiator' && /shapes|messages/.test(name)
+  )
+  t.match(entries, [
+    { name: 'messages', first: 1 },
+    {
+      name: 'shapes',
+      first: 0,
+      shapes: [
+        ['x', 'y'],
+        ['id', 'at']
+      ]
+    },
+    { name: 'messages', first: 21, messages: [{ id: 64, at: { x: 64, y: 0 } }] }
+  ])
+})
