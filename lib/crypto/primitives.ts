@@ -46,13 +46,13 @@ export const extract = (salt: Uint8Array, keyMaterial: Uint8Array): Buffer => hm
 export function expand(secret: Uint8Array, info: Uint8Array, length: number): Buffer {
   if (length > 255 * HASH_BYTES)
     throw new StalkError('ERR_STALK_INTERNAL', `HKDF cannot expand to ${length} bytes`)
-  const blocks: Buffer[] = []
+  const output = Buffer.alloc(length) // memory of its own: a piece of node's pool would keep all of it, with what others have there
   let block: Buffer = Buffer.alloc(0)
-  for (let counter = 1; blocks.length * HASH_BYTES < length; counter++) {
+  for (let counter = 1, at = 0; at < length; counter++) {
     block = hmac(secret, block, info, Uint8Array.of(counter))
-    blocks.push(block)
+    at += block.copy(output, at)
   }
-  return Buffer.concat(blocks, length)
+  return output
 }
 
 // PKCS#8 around 32 raw bytes of X25519 private key (RFC 8410, section 7); node imports raw keys no other way.

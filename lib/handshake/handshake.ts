@@ -175,7 +175,8 @@ function misused(): never {
 
 /** A half as something to be driven: every method answers with the next step, or throws and is over for good. */
 export class Handshake {
-  readonly #half: Half
+  /** Null when it is over: what it held is not kept as long as the connection. */
+  #half: Half | null
   #next: Next = { expect: 'Start', clear: {} }
   #started = false
 
@@ -201,7 +202,7 @@ export class Handshake {
   start(): Step {
     if (this.#started) misused()
     this.#started = true
-    return this.#advance(this.#half.next())
+    return this.#advance(this.#half?.next())
   }
 
   receive(received: Received): Step {
@@ -230,17 +231,18 @@ export class Handshake {
 
   #answer(answer: Answer): Step {
     if (!this.#started) misused() // what is handed to a generator that has not begun is dropped
-    return this.#advance(this.#half.next(answer))
+    return this.#advance(this.#half?.next(answer))
   }
 
   get #waiting(): string {
     return 'expect' in this.#next ? this.#next.expect : 'nothing'
   }
 
-  #advance({ value }: IteratorResult<Step, Step | undefined>): Step {
-    if (value === undefined) misused()
-    this.#next = value.next
-    return value
+  #advance(result: IteratorResult<Step, Step | undefined> | undefined): Step {
+    if (result?.value === undefined) misused()
+    if (result.done) this.#half = null
+    this.#next = result.value.next
+    return result.value
   }
 }
 

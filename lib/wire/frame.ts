@@ -44,6 +44,8 @@ export const partsOf = (frame: Frame): readonly Buffer[] =>
 export const joined = (parts: readonly Buffer[]): Buffer =>
   parts.length === 1 ? (parts[0] as Buffer) : Buffer.concat(parts)
 
+const NONE: Buffer = Buffer.alloc(0)
+
 /**
  * Cuts a byte stream into frames, however it was chunked. `push` a chunk, then call `next` until it gives
  * undefined. The type is admitted with its first byte and the length with its fourth, before anything is
@@ -51,7 +53,7 @@ export const joined = (parts: readonly Buffer[]): Buffer =>
  */
 export class Deframer {
   readonly #admit: Admit
-  #chunk: Buffer = Buffer.alloc(0)
+  #chunk = NONE
   readonly #header = Buffer.alloc(HEADER_BYTES)
   #headerFill = 0
   #cap = 0
@@ -79,6 +81,7 @@ export class Deframer {
     if (!this.#readHeader()) return undefined
     const length = this.#header.readUIntBE(1, 3)
     const body = this.#readBody(length)
+    if (this.#chunk.length === 0) this.#chunk = NONE // a view of nothing would keep all that came with it
     if (body === undefined) return undefined
     this.#headerFill = 0
     return { type: this.#header.readUInt8(0), body }
