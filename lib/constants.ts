@@ -199,3 +199,22 @@ export const MAX_COMMENT_BYTES = 1_024
 
 /** The largest key file that is read, in bytes. */
 export const MAX_KEY_FILE_BYTES = 64 * 1024
+
+/** The largest trust file that is read, in bytes: about 11,000 Ed25519 keys; and its longest line. */
+export const MAX_TRUST_FILE_BYTES = 1024 * 1024
+export const MAX_TRUST_LINE_BYTES = 16 * 1024
+
+/** Succession statements in one file: each costs two verifications, about a ms, whenever the file is read. */
+export const MAX_SUCCESSIONS = 256
+
+/** How long a change of a trust file waits for others that change it, in ms: less than a handshake may take. */
+export const TRUST_LOCK_TIMEOUT_MS = 5_000
+
+/** How old a lock without an owner in it has to be before it counts as left behind, in ms. */
+export const UNSIGNED_LOCK_MS = 2_000
+
+/** How often a change begins anew because somebody, who asked for no lock, has changed the file meanwhile. */
+export const MAX_REWRITES = 5
+
+/** The longest name of a host, or of a socket's path, that known peers are kept under, in bytes. */
+export const MAX_HOST_BYTES = 1_024

@@ -67,8 +67,18 @@ export const ERRORS = {
   ERR_STALK_PEER_MISMATCH: row('trust', 'authFailed'),
   ERR_STALK_PEER_ANONYMOUS: row('trust', 'authFailed'),
   ERR_STALK_UNAUTHORIZED: row('trust', 'authFailed'),
+  ERR_STALK_PEER_UNKNOWN: row('trust', 'authFailed'),
+  ERR_STALK_PEER_CHANGED: row('trust', 'authFailed'),
+  ERR_STALK_PEER_REVOKED: row('trust', 'authFailed'),
   ERR_STALK_IDENTITY_REQUIRED: row('trust', 'authRequired'),
   ERR_STALK_REJECTED: row('trust', null),
+  // the files that say so
+  ERR_STALK_TRUST_FILE_MISSING: row('trust', 'authFailed'),
+  ERR_STALK_TRUST_FILE_MODE: row('trust', 'authFailed'),
+  ERR_STALK_TRUST_FILE_FORMAT: row('trust', 'authFailed'),
+  ERR_STALK_TRUST_FILE_IO: row('trust', 'authFailed'),
+  ERR_STALK_TRUST_FILE_LOCKED: row('trust', 'authFailed', true),
+  ERR_STALK_SUCCESSION: row('trust', null),
   // what the peer did
   ERR_STALK_NOT_STALK: row('peer', null),
   ERR_STALK_SAME_ROLE: row('caller', 'unexpected'),

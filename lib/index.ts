@@ -30,5 +30,14 @@ export { type Gate, gate } from './stages/gate.ts'
 export { decoder, encoder } from './stages/serializer.ts'
 export { stalk, stalk as default, type WrapOptions } from './stalk.ts'
 export { type CipherOptions, opener, sealer } from './standalone.ts'
+export {
+  type KnownPeer,
+  type KnownPeers,
+  type KnownPeersOptions,
+  type KnownSuccession,
+  knownPeers
+} from './trust/known-peers.ts'
+export type { Ask, PlacedPeers, Question, Trust } from './trust/placed-peers.ts'
 export type { Authorize, Peer } from './trust/policy.ts'
+export { Succession } from './trust/succession.ts'
 export { Wrapped } from './wrapped.ts'

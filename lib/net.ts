@@ -2,6 +2,7 @@
 // handshakes may be under way; everything else is stalk()'s.
 
 import net from 'node:net'
+import { resolve } from 'node:path'
 import type { Duplex } from 'node:stream'
 import type { Connection } from './connection/connection.ts'
 import { HANDSHAKE_TIMEOUT_MS } from './constants.ts'
@@ -14,6 +15,9 @@ import { NamedSessions, SessionCache } from './resumption/session-cache.ts'
 import { MemoryTicketStore, type TicketStore } from './resumption/ticket-store.ts'
 import type { Schema, Validated } from './schema.ts'
 import { stalk } from './stalk.ts'
+import { KnownPeers } from './trust/known-peers.ts'
+import { PlacedPeers } from './trust/placed-peers.ts'
+import type { Peer } from './trust/policy.ts'
 
 /** Where to listen or to connect to, as node:net takes it: a host and a port, or the path of a Unix socket. */
 export interface Address {
@@ -91,7 +95,8 @@ export function listener(
  * otherwise; but it is shown only to a peer that was named with `peer` or `authorize`, never to strangers.
  *
  * Rejects with ERR_STALK_INVALID_OPTION, with ERR_STALK_CONNECT where nobody answers, with ERR_STALK_ABORTED for
- * `signal`, with what is wrong with the default identity's files, and with what made the handshake fail.
+ * `signal`, with what is wrong with the default identity's files, and with what made the handshake fail. Where known
+ * peers `ask`, a peer that is unknown ends the first attempt; a second one follows the answer.
  */
 export function connect<S extends Schema, Out = unknown>(
   host: string,
@@ -119,6 +124,46 @@ export async function connect<In, Out>(
   const { signal: givenSignal, ...others } = all
   const options = withPlace(others, address)
   const signal = signalOf(givenSignal)
+  const { peer } = options
+  const attempt = (peer: Peer | undefined): Promise<Connection<In, Out>> =>
+    connectOnce<In, Out>(address, { ...options, ...(peer !== undefined && { peer }) }, signal)
+  return peer instanceof PlacedPeers && peer.asks ? askingAbout(peer, attempt, signal) : attempt(peer)
+}
+
+/** A person's answer must not run against the peer's deadline: so one attempt ends, and another begins. */
+async function askingAbout<C>(
+  peers: PlacedPeers,
+  attempt: (peer: Peer) => Promise<C>,
+  signal: AbortSignal | undefined
+): Promise<C> {
+  const met: Identity[] = []
+  try {
+    return await attempt(peers.meeting(peer => met.push(peer)))
+  } catch (error) {
+    const [peer] = met
+    if (peer === undefined || (error as StalkError).code !== 'ERR_STALK_PEER_UNKNOWN') throw error
+    await unlessAborted(peers.askAbout(peer, signal), signal)
+  }
+  return attempt(peers.remembered)
+}
+
+/** Somebody may never answer. */
+async function unlessAborted(work: Promise<void>, signal: AbortSignal | undefined): Promise<void> {
+  if (!signal) return work
+  let giveUp = (): void => {}
+  const aborted = new Promise<never>((_resolve, reject) => {
+    giveUp = () => reject(givenUp(signal))
+  })
+  signal.addEventListener('abort', giveUp, { once: true })
+  if (signal.aborted) giveUp()
+  await Promise.race([aborted, work]).finally(() => signal.removeEventListener('abort', giveUp))
+}
+
+async function connectOnce<In, Out>(
+  address: Address,
+  options: Omit<StalkOptions, 'role'>,
+  signal: AbortSignal | undefined
+): Promise<Connection<In, Out>> {
   const { policy } = checkEarly(options, 'initiator')
   const identity =
     options.identity === undefined && policy.verifies ? await Identity.default() : options.identity
@@ -151,18 +196,24 @@ function withStore<T extends ListenOptions>(options: T): Omit<T, 'tickets'> & { 
   return { ...rest, tickets: tickets === true ? new MemoryTicketStore() : tickets }
 }
 
-/** A cache keeps apart what is at different places. */
+/** A cache keeps apart what is at different places, and so do known peers. */
 function withPlace<T extends ConnectOptions>(
   options: T,
-  { host = 'localhost', port, path }: Address
+  address: Address
 ): Omit<T, 'sessions'> & { sessions?: NamedSessions } {
-  const { sessions, ...rest } = options
+  const { sessions, ...others } = options
+  const { host = 'localhost', port, path } = address
+  const rest = others.peer instanceof KnownPeers ? { ...others, peer: placed(others.peer, address) } : others
   if (sessions === undefined || sessions instanceof NamedSessions)
     return { ...rest, ...(sessions && { sessions }) }
   if (!(sessions instanceof SessionCache))
     throw invalidOption('sessions', 'must be a SessionCache, or cache.at(name)')
   return { ...rest, sessions: sessions.at(path === undefined ? `tcp ${host} ${port}` : `unix ${path}`) }
 }
+
+/** Paths of sockets are known by their full name. */
+const placed = (peers: KnownPeers, { host = 'localhost', port, path }: Address): PlacedPeers =>
+  path === undefined ? peers.at(host, port) : peers.at(`unix:${resolve(path)}`)
 
 /** What is wrong with the options is said before anything is opened. */
 const checkEarly = (

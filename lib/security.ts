@@ -24,14 +24,21 @@ export interface Security {
   readonly selfAuthenticated: boolean
   /** The peer, if it is authenticated; else null. */
   readonly peerIdentity: Identity | null
+  /** What our own list, known peers or authorized peers, calls it; null if nothing. */
+  readonly peerName: string | null
   /** Whether the session was resumed from an earlier one. */
   readonly resumed: boolean
   /** The same 32 bytes at both ends and at no other connection, in hex; no secret. */
   readonly sessionId: string
 }
 
-/** `verified`: whether a policy told this peer from others. */
-export function securityOf(session: Session, peer: Identity | null, verified: boolean): Security {
+/** `verified`: whether a policy told this peer from others; `name`: what it calls it. */
+export function securityOf(
+  session: Session,
+  peer: Identity | null,
+  verified: boolean,
+  name: string | null
+): Security {
   const peerAuthenticated = peer !== null && (verified || session.role === 'responder')
   return Object.freeze({
     role: session.role,
@@ -41,6 +48,7 @@ export function securityOf(session: Session, peer: Identity | null, verified: bo
     peerAuthenticated,
     selfAuthenticated: session.self !== null,
     peerIdentity: peerAuthenticated ? peer : null,
+    peerName: peerAuthenticated ? name : null,
     resumed: session.resumed,
     sessionId: session.exporter.sessionId.toString('hex')
   })

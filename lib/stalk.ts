@@ -99,14 +99,17 @@ function planOf(config: Config): Plan {
   if (config.keyLog) warnOfKeyLog()
   const peers = new Peers()
   const resumption = new SessionKeeping(config)
+  let name: string | null = null
   return {
     ...config,
     handshake: new Handshake(halfOf(config, resumption)),
     sign: input => signAs(config.identity, input),
-    decide: raw => config.policy.decide(peers.identity(raw)),
+    decide: async raw => {
+      name = (await config.policy.decide(peers.identity(raw))).name
+    },
     ticketing: config.tickets && ticketingOf(config.tickets),
     keepTicket: (ticket, session) => resumption.keep(ticket, session),
-    secured: session => securedOf(session, peers.identity(session.peer), config)
+    secured: session => securedOf(session, peers.identity(session.peer), config, name)
   }
 }
 
@@ -141,9 +144,9 @@ function signAs(identity: Identity | null, input: Buffer): Promise<Buffer> {
   throw new StalkError('ERR_STALK_INTERNAL', 'there is no identity to sign with', { phase: 'handshake' })
 }
 
-function securedOf(session: Session, peer: Identity | null, config: Config): Secured {
+function securedOf(session: Session, peer: Identity | null, config: Config, name: string | null): Secured {
   return {
-    security: securityOf(session, peer, config.policy.verifies),
+    security: securityOf(session, peer, config.policy.verifies, name),
     identity: session.self && config.identity,
     claimedPeerIdentity: peer
   }

@@ -36,7 +36,15 @@ t.test('everything from key checks to authorization looks the same to the peer',
     'ERR_STALK_BAD_FINISHED',
     'ERR_STALK_PEER_MISMATCH',
     'ERR_STALK_PEER_ANONYMOUS',
-    'ERR_STALK_UNAUTHORIZED'
+    'ERR_STALK_PEER_UNKNOWN',
+    'ERR_STALK_PEER_CHANGED',
+    'ERR_STALK_PEER_REVOKED',
+    'ERR_STALK_UNAUTHORIZED',
+    'ERR_STALK_TRUST_FILE_MISSING',
+    'ERR_STALK_TRUST_FILE_MODE',
+    'ERR_STALK_TRUST_FILE_FORMAT',
+    'ERR_STALK_TRUST_FILE_IO',
+    'ERR_STALK_TRUST_FILE_LOCKED'
   ]
   for (const code of alike) t.equal(alertFor(code), ALERT.authFailed, code)
 })

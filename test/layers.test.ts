@@ -41,7 +41,7 @@ const ALLOWED: Record<string, string[]> = {
   'schema.ts': [],
   'stages/': ['wire/', 'schema.ts'],
   'identity/': ['crypto/'],
-  'trust/': ['identity/'],
+  'trust/': ['identity/', 'crypto/'],
   'key-log.ts': ['type handshake/'],
   'inspection/': ['key-log.ts', 'option-checks.ts', 'identity/', 'handshake/', 'wire/', 'crypto/'],
   'shuttle.ts': [],
@@ -102,6 +102,7 @@ const ALLOWED: Record<string, string[]> = {
     'options.ts',
     'option-checks.ts',
     'identity/',
+    'trust/',
     'resumption/',
     'type connection/',
     'type schema.ts'

@@ -2,12 +2,12 @@
 // `ssh-ed25519 AAAA… comment`. Knows nothing of private keys and files.
 
 import { createPublicKey, type KeyObject } from 'node:crypto'
-import { MAX_COMMENT_BYTES } from '../constants.ts'
-import type { RawPublicKey } from '../crypto/public-key.ts'
+import { MAX_COMMENT_BYTES, MAX_RSA_BITS, MIN_RSA_BITS } from '../constants.ts'
+import { type RawPublicKey, RSA_EXPONENT } from '../crypto/public-key.ts'
 import { StalkError } from '../errors.ts'
 import { checkKey } from './check.ts'
 import { sshBlob } from './fingerprint.ts'
-import { found, otherKind } from './foreign.ts'
+import { found, otherKind, unsupported } from './foreign.ts'
 import { SshReader } from './ssh-fields.ts'
 
 /** A public key with what its owner calls it. */
@@ -36,14 +36,50 @@ export function readSshLine(text: string, name: string): SshLine {
   if (more.length > 0) throw found(name, `${more.length + 1} public keys; keep one in a file`)
   if (lines.length > 1) throw found(name, 'more than the line of one public key; keep one in a file')
   const [, word = '', base64 = '', comment = ''] = match ?? []
+  const { key, type } = readSshBlob(blobIn(word, base64, name), name)
+  requireSame(type, word, name)
+  return { key, comment: readComment(Buffer.from(comment.replace(/^[ \t]+/, ''), 'latin1'), name) }
+}
+
+function blobIn(word: string, base64: string, name: string): Buffer {
   if (!TYPES.has(word)) throw otherKind(name, word)
   const blob = Buffer.from(base64, 'base64')
-  if (blob.toString('base64') !== base64)
-    throw found(name, 'a public key that is not plain base64; it is damaged')
-  const { key, type } = readSshBlob(blob, name)
-  if (type !== word)
-    throw found(name, `a public key that is ${type} inside and ${word} outside; it is damaged`)
-  return { key, comment: readComment(Buffer.from(comment.replace(/^[ \t]+/, ''), 'latin1'), name) }
+  if (blob.toString('base64') === base64) return blob
+  throw found(name, 'a public key that is not plain base64; it is damaged')
+}
+
+function requireSame(inside: string, outside: string, name: string): void {
+  if (inside !== outside)
+    throw found(name, `a public key that is ${inside} inside and ${outside} outside; it is damaged`)
+}
+
+/**
+ * A key of a list of many, from its two words: of the right form and size. That OpenSSL takes it, and that an Ed25519
+ * key is a point of the curve, is not looked at: a key that it is compared with has passed that. Throws
+ * ERR_STALK_KEY_FILE_FORMAT and ERR_STALK_KEY_UNSUPPORTED.
+ */
+export function readListedKey(word: string, base64: string, name: string): RawPublicKey {
+  const reader = new SshReader(blobIn(word, base64, name), name, 'a public key')
+  requireSame(reader.word(), word, name)
+  return word === 'ssh-rsa' ? listedRsa(reader, name) : listedEd25519(reader)
+}
+
+function listedRsa(reader: SshReader, name: string): RawPublicKey {
+  const [e, bytes] = [reader.number(), reader.number()]
+  reader.end()
+  const fits = bytes.length >= MIN_RSA_BITS / 8 && bytes.length <= MAX_RSA_BITS / 8
+  if (!fits || (bytes[0] ?? 0) < 0x80 || Number(`0x${e.toString('hex')}`) !== RSA_EXPONENT) {
+    const text = `stalk takes RSA keys of ${MIN_RSA_BITS} to ${MAX_RSA_BITS} bits, in whole bytes, with e = ${RSA_EXPONENT}`
+    throw unsupported(name, text)
+  }
+  return { type: 'rsa', bytes: Buffer.from(bytes) }
+}
+
+function listedEd25519(reader: SshReader): RawPublicKey {
+  const bytes = reader.string()
+  reader.end()
+  if (bytes.length !== 32) reader.fail(`has ${bytes.length} bytes, not 32`)
+  return { type: 'ed25519', bytes: Buffer.from(bytes) }
 }
 
 /** A public key in its binary form. Throws ERR_STALK_KEY_FILE_FORMAT and ERR_STALK_KEY_UNSUPPORTED. */

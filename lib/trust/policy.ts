@@ -1,15 +1,21 @@
 // Trust: whether a peer may talk to us. Knows fingerprints and verdicts; knows no signature (a peer that gets
-// here has proved that it holds its key), no handshake and no file.
+// here has proved that it holds its key), no handshake, and no file but by name.
 
 import { StalkError } from '../errors.ts'
 import { isFingerprint } from '../identity/fingerprint.ts'
 import { Identity } from '../identity/identity.ts'
+import { messageOf, refusal } from './failures.ts'
+import { KnownPeers } from './known-peers.ts'
+import { type Accepted, PlacedPeers } from './placed-peers.ts'
 
 /** Decides on a peer, null if it is anonymous. Only `true` lets it in; a rejection or a throw does not. */
 export type Authorize = (peer: Identity | null) => boolean | Promise<boolean>
 
-/** An identity, a fingerprint (`SHA256:…`), several of them, a function, or `'anyone'`. */
-export type Peer = Identity | string | readonly (Identity | string)[] | Authorize
+/**
+ * An identity, a fingerprint (`SHA256:…`), several of them, known peers (for `connect` as they are, for `stalk` with a
+ * place, `.at(host, port)`), a function, or `'anyone'`.
+ */
+export type Peer = Identity | string | readonly (Identity | string)[] | KnownPeers | PlacedPeers | Authorize
 
 /** What `peer` and `authorize` come to. */
 export interface Policy {
@@ -20,10 +26,10 @@ export interface Policy {
   /** Whether anyone is meant to be let in, or nobody has said. */
   readonly said: boolean
   /**
-   * Fulfilled if the peer may talk to us. Rejects with ERR_STALK_PEER_MISMATCH, ERR_STALK_PEER_ANONYMOUS or
-   * ERR_STALK_UNAUTHORIZED.
+   * Fulfilled if the peer may talk to us, with what our own list calls it. Rejects with ERR_STALK_PEER_MISMATCH,
+   * ERR_STALK_PEER_ANONYMOUS or ERR_STALK_UNAUTHORIZED, and as `PlacedPeers.decide`.
    */
-  decide(peer: Identity | null): Promise<void>
+  decide(peer: Identity | null): Promise<{ readonly name: string | null }>
 }
 
 /** Throws ERR_STALK_INVALID_OPTION for what is none of the ways to name a peer. */
@@ -32,28 +38,45 @@ export function policyOf(peer: Peer | undefined, authorize: Authorize | undefine
   const checks = [checkFor(peer, pins), authorize === undefined ? null : ask(authorize)].filter(
     check => check !== null
   )
+  const comparing = peer instanceof PlacedPeers && !peer.verifies ? checks.slice(1) : checks
   return {
-    verifies: checks.length > 0,
+    verifies: comparing.length > 0,
     pins,
     said: peer !== undefined || authorize !== undefined,
     async decide(candidate) {
-      for (const check of checks) await check(candidate)
+      const verdicts: (Accepted | null)[] = []
+      for (const check of checks) verdicts.push((await check(candidate)) ?? null)
+      // What is remembered of a peer is so once all have accepted it.
+      for (const verdict of verdicts) await verdict?.commit?.()
+      return { name: verdicts.find(verdict => verdict?.name)?.name ?? null }
     }
   }
 }
 
-type Check = (peer: Identity | null) => void | Promise<void>
+type Check = (peer: Identity | null) => Promise<Accepted | undefined>
 
 function checkFor(peer: Peer | undefined, pins: readonly string[] | null): Check | null {
-  if (pins) return candidate => checkPin(pins, candidate)
+  if (pins) return async candidate => checkPin(pins, candidate)
+  if (peer instanceof PlacedPeers) return candidate => peer.decide(candidate)
   return typeof peer === 'function' ? ask(peer) : null
 }
 
 function pinsOf(peer: Peer | undefined): readonly string[] | null {
   if (peer === undefined || peer === 'anyone' || typeof peer === 'function') return null
+  if (peer instanceof PlacedPeers) return requireNoQuestion(peer)
+  if (peer instanceof KnownPeers)
+    throw invalid(
+      'known peers need to know where the peer is: knownPeers(…).at(host, port); connect says it itself'
+    )
   const pins = (Array.isArray(peer) ? peer : [peer]).map(fingerprintOfPin)
   if (pins.length === 0) throw invalid('an empty list of peers lets nobody in')
   return pins
+}
+
+/** A person's answer is not to run against the peer's deadline: the attempt ends first, and there has to be another. */
+function requireNoQuestion(peer: PlacedPeers): null {
+  if (!peer.asks) return null
+  throw invalid("known peers that 'ask' are for connect, which ends the attempt, asks, and connects again")
 }
 
 function fingerprintOfPin(pin: unknown): string {
@@ -67,11 +90,11 @@ function fingerprintOfPin(pin: unknown): string {
 const invalid = (problem: string): StalkError =>
   new StalkError('ERR_STALK_INVALID_OPTION', `option peer: ${problem}`, { phase: 'setup' })
 
-function checkPin(pins: readonly string[], peer: Identity | null): void {
+function checkPin(pins: readonly string[], peer: Identity | null): undefined {
   const expected = pins.join(' or ')
   if (peer === null)
     throw refusal('ERR_STALK_PEER_ANONYMOUS', `expected ${expected}; the peer has shown no key`)
-  if (pins.includes(peer.fingerprint)) return
+  if (pins.includes(peer.fingerprint)) return undefined
   throw refusal('ERR_STALK_PEER_MISMATCH', `expected ${expected}; the peer has shown ${peer.fingerprint}`)
 }
 
@@ -79,7 +102,7 @@ const ask =
   (authorize: Authorize): Check =>
   async peer => {
     const name = peer === null ? 'an anonymous peer' : peer.fingerprint
-    if ((await verdict(authorize, peer, name)) === true) return
+    if ((await verdict(authorize, peer, name)) === true) return undefined
     throw refusal('ERR_STALK_UNAUTHORIZED', `${name} is not authorized`)
   }
 
@@ -87,17 +110,7 @@ async function verdict(authorize: Authorize, peer: Identity | null, name: string
   try {
     return await authorize(peer)
   } catch (cause) {
-    const reason = cause instanceof Error ? cause.message : String(cause)
-    throw refusal(
-      'ERR_STALK_UNAUTHORIZED',
-      `${name} is not authorized: deciding on it failed: ${reason}`,
-      cause
-    )
+    const text = `${name} is not authorized: deciding on it failed: ${messageOf(cause)}`
+    throw refusal('ERR_STALK_UNAUTHORIZED', text, cause)
   }
 }
-
-const refusal = (
-  code: 'ERR_STALK_PEER_ANONYMOUS' | 'ERR_STALK_PEER_MISMATCH' | 'ERR_STALK_UNAUTHORIZED',
-  text: string,
-  cause?: unknown
-): StalkError => new StalkError(code, text, { phase: 'handshake', cause })

@@ -41,7 +41,14 @@ const needs = installed.status === 0 ? {} : { skip: `npm install failed: ${insta
 t.test('the tarball holds what is built and documented, and nothing else', async t => {
   const paths = files.map(({ path }) => path)
   const beside = paths.filter(path => !/^dist\/.*\.(js|d\.ts)$/.test(path))
-  t.same(beside.sort(), ['CHANGELOG.md', 'LICENSE', 'README.md', 'lib/PROTOCOL.md', 'package.json'])
+  t.same(beside.sort(), [
+    'CHANGELOG.md',
+    'LICENSE',
+    'README.md',
+    'lib/PROTOCOL.md',
+    'lib/trust/TRUST.md',
+    'package.json'
+  ])
   for (const path of ['dist/index.js', 'dist/index.d.ts', 'dist/cli/main.js', 'dist/testing/index.js'])
     t.ok(paths.includes(path), path)
 })

@@ -109,7 +109,7 @@ export const isProgram = ({ code }: Block): boolean => /^import /.test(code) && 
 /** The same with ports that are free. */
 export async function onFreePorts(code: string): Promise<string> {
   let changed = code
-  for (const port of new Set(code.match(/\b400\d\b/g))) {
+  for (const port of new Set(code.match(/\b40[01]\d\b/g))) {
     changed = changed.replaceAll(port, String(await freePort()))
   }
   return changed
