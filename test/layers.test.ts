@@ -41,7 +41,7 @@ const ALLOWED: Record<string, string[]> = {
   'schema.ts': [],
   'stages/': ['wire/', 'schema.ts'],
   'identity/': ['crypto/'],
-  'trust/': ['identity/', 'crypto/'],
+  'trust/': ['identity/', 'crypto/', 'option-checks.ts'],
   'key-log.ts': ['type handshake/'],
   'inspection/': ['key-log.ts', 'option-checks.ts', 'identity/', 'handshake/', 'wire/', 'crypto/'],
   'shuttle.ts': [],

@@ -156,7 +156,8 @@ async function createKeyFile({ path, text, mode }: NewKeyFile, created: string[]
   }
 }
 
-async function createFolder(path: string): Promise<void> {
+/** With all that is missing above it, for us alone. Throws ERR_STALK_KEY_FILE_IO. */
+export async function createFolder(path: string): Promise<void> {
   try {
     await makeFolders(path)
   } catch (cause) {

@@ -1,18 +1,19 @@
 // Changes of a known_peers file, from text to text: lines are added and taken out, all others stay to the byte. Knows
 // what must not be written; knows no disk.
 
+import type { RawPublicKey } from '../crypto/public-key.ts'
+import { fingerprintOf } from '../identity/fingerprint.ts'
 import type { Identity } from '../identity/identity.ts'
-import { refusal, succession as refusedSuccession } from './failures.ts'
+import { writeSshLine } from '../identity/ssh-public.ts'
+import { invalid, refusal, succession as refusedSuccession } from './failures.ts'
 import type { Hosts, Place } from './hosts.ts'
 import { type KnownEntry, KnownFile } from './known-file.ts'
 import { withLine } from './lines.ts'
 import type { Succession } from './succession.ts'
 
 /** `[host]:port ssh-ed25519 AAAA… label` */
-export function knownLine(hosts: string, identity: Identity, label: string, revoked = false): string {
-  const [type, base64] = identity.publicLine.trim().split(' ')
-  return [...(revoked ? ['@revoked'] : []), hosts, type, base64, ...(label ? [label] : [])].join(' ')
-}
+export const knownLine = (hosts: string, raw: RawPublicKey, label: string, revoked = false): string =>
+  [...(revoked ? ['@revoked'] : []), hosts, writeSshLine(raw, label).trimEnd()].join(' ')
 
 /** The same text if it says so already. Throws ERR_STALK_PEER_REVOKED. */
 export function withKnown(
@@ -32,21 +33,25 @@ export function withKnown(
       `${identity.fingerprint} is revoked in ${path}, line ${revoked.line}`
     )
   if (same.some(entry => entry.hosts.text === hosts.text)) return text
-  return withLine(text, knownLine(hosts.text, identity, label))
+  return withLine(text, knownLine(hosts.text, identity.raw, label))
 }
 
+/** By the key, or by its fingerprint if the file has it: ERR_STALK_INVALID_OPTION. */
 export function withRevoked(
   text: string,
   path: string,
   hosts: Hosts,
-  identity: Identity,
+  key: RawPublicKey | string,
   label: string
 ): string {
-  const isThere = KnownFile.read(text, path).entries.some(
-    entry =>
-      entry.revoked && entry.hosts.text === hosts.text && entry.key.fingerprint === identity.fingerprint
-  )
-  return isThere ? text : withLine(text, knownLine(hosts.text, identity, label, true))
+  const { entries } = KnownFile.read(text, path)
+  const fingerprint = typeof key === 'string' ? key : fingerprintOf(key)
+  const same = entries.filter(entry => entry.key.fingerprint === fingerprint)
+  const raw = typeof key === 'string' ? same[0]?.key.raw : key
+  if (raw === undefined)
+    throw invalid(`${path} does not have ${fingerprint}; the key itself is needed to revoke it`)
+  if (same.some(entry => entry.revoked && entry.hosts.text === hosts.text)) return text
+  return withLine(text, knownLine(hosts.text, raw, label, true))
 }
 
 /** Without a place in any line, or without the lines of a key; what is revoked stays so. `gone` is given each line. */

@@ -7,21 +7,23 @@ import type { KeyType } from '../crypto/public-key.ts'
 import { defaultHome } from '../identity/files.ts'
 import { isFingerprint } from '../identity/fingerprint.ts'
 import { Identity } from '../identity/identity.ts'
+import { checkNames, flag } from '../option-checks.ts'
 import { invalid, succession as refusedSuccession } from './failures.ts'
 import { Hosts, placeOf } from './hosts.ts'
 import { withKnown, withKnownSuccession, withoutKnown, withRevoked } from './known-edits.ts'
 import { type KnownEntry, KnownFile } from './known-file.ts'
 import { flawOfLabel } from './lines.ts'
 import { type Ask, PlacedPeers, type Trust } from './placed-peers.ts'
-import { type Edit, rewriteTrustFile } from './rewrite.ts'
 import { Succession } from './succession.ts'
-import { readTrustFile } from './trust-file.ts'
+import { TrustStore } from './trust-store.ts'
 
 export const KNOWN_PEERS_FILE_NAME = 'known_peers'
 
 export interface KnownPeersOptions {
   /** With `ask`: is asked about a peer at a place of which nothing is known. Only `true` accepts it. */
   ask?: Ask
+  /** Whether the file's folder, if it is missing, is made (mode 0700) for the first peer. Default: for the default file only. */
+  makeFolder?: boolean
 }
 
 /** A line of the file. */
@@ -49,21 +51,27 @@ const TRUSTS: readonly unknown[] = ['strict', 'ask', 'accept-new', 'off'] satisf
 
 /** The peers in a file. It is read anew for each decision; every change is whole, and leaves what others wrote. */
 export class KnownPeers {
-  readonly path: string
   readonly trust: Trust
+  readonly #store: TrustStore
   readonly #ask: Ask | null
 
-  constructor(path: string, trust: Trust, ask: Ask | null) {
-    this.path = path
+  constructor(store: TrustStore, trust: Trust, ask: Ask | null) {
+    this.#store = store
     this.trust = trust
     this.#ask = ask
     Object.freeze(this)
   }
 
+  get path(): string {
+    return this.#store.path
+  }
+
   /** For `stalk`, which can't tell where its duplex leads to. `connect` does it by itself. Throws ERR_STALK_INVALID_OPTION. */
   at(host: string, port?: number): PlacedPeers {
-    const { path, trust } = this
-    return new PlacedPeers({ path, trust, ask: this.#ask, place: placeOf(host, port) })
+    return new PlacedPeers({
+      ...{ store: this.#store, trust: this.trust, ask: this.#ask },
+      place: placeOf(host, port)
+    })
   }
 
   /** All lines with keys. Rejects with ERR_STALK_TRUST_FILE_MISSING (no folder), _MODE, _FORMAT and _IO. */
@@ -89,7 +97,7 @@ export class KnownPeers {
   async add(hosts: string, identity: Identity, { label = '' }: { label?: string } = {}): Promise<boolean> {
     const [list, peer] = [Hosts.of(hosts), requireIdentity(identity)]
     requireLabel(label)
-    return this.#change(text => withKnown(text, this.path, list, peer, label))
+    return this.#store.change(text => withKnown(text, this.path, list, peer, label))
   }
 
   /**
@@ -99,21 +107,25 @@ export class KnownPeers {
   async forget(what: string, port?: number): Promise<readonly KnownPeer[]> {
     const target = isFingerprint(what) ? what : placeOf(what, port)
     let gone: KnownPeer[] = []
-    await this.#change(text => {
+    await this.#store.change(text => {
       gone = []
       return withoutKnown(text, this.path, target, entry => gone.unshift(shownEntry(entry)))
     })
     return gone
   }
 
-  /** Has a key refused, everywhere or at hosts, whatever else the file says. False if it was so. Rejects as `add`. */
+  /**
+   * Has a key refused, everywhere or at hosts, whatever else the file says; by its fingerprint, if the file has it. False
+   * if it was so. Rejects as `add`.
+   */
   async revoke(
-    identity: Identity,
+    peer: Identity | string,
     { hosts = '*', label = '' }: { hosts?: string; label?: string } = {}
   ): Promise<boolean> {
-    const [list, peer] = [Hosts.of(hosts), requireIdentity(identity)]
+    const list = Hosts.of(hosts)
+    const key = isFingerprint(peer) ? peer : requireIdentity(peer).raw
     requireLabel(label)
-    return this.#change(text => withRevoked(text, this.path, list, peer, label))
+    return this.#store.change(text => withRevoked(text, this.path, list, key, label))
   }
 
   /**
@@ -123,21 +135,11 @@ export class KnownPeers {
    */
   async succeed(succession: Succession): Promise<boolean> {
     if (!(succession instanceof Succession)) throw refusedSuccession('a Succession is needed')
-    return this.#change(text => withKnownSuccession(text, this.path, succession))
+    return this.#store.change(text => withKnownSuccession(text, this.path, succession))
   }
 
   async #read(): Promise<KnownFile> {
-    return KnownFile.read((await readTrustFile(this.path))?.text ?? '', this.path)
-  }
-
-  async #change(edit: Edit): Promise<boolean> {
-    let changed = false
-    await rewriteTrustFile(this.path, before => {
-      const after = edit(before)
-      changed = after !== before
-      return after
-    })
-    return changed
+    return KnownFile.read((await this.#store.read()) ?? '', this.path)
   }
 }
 
@@ -150,20 +152,24 @@ export class KnownPeers {
  * Throws ERR_STALK_INVALID_OPTION, and ERR_STALK_KEY_FILE_IO where there is no home folder.
  */
 export function knownPeers(
-  path: string = join(defaultHome(), KNOWN_PEERS_FILE_NAME),
+  path?: string,
   trust: Trust = 'strict',
   options: KnownPeersOptions = {}
 ): KnownPeers {
-  if (typeof path !== 'string' || path === '') throw invalid('knownPeers takes the path of a file')
+  checkNames(options, new Set(['ask', 'makeFolder']))
+  const makesFolder = flag('makeFolder', options.makeFolder, path === undefined)
+  const file = path ?? join(defaultHome(), KNOWN_PEERS_FILE_NAME)
+  if (typeof file !== 'string' || file === '') throw invalid('knownPeers takes the path of a file')
   if (!TRUSTS.includes(trust)) throw invalid(`trust is one of ${TRUSTS.join(', ')}, not ${inspect(trust)}`)
-  const { ask, ...more } = options
-  const [unknown] = Object.keys(more)
-  if (unknown !== undefined) throw invalid(`knownPeers has no option ${unknown}; there is ask`)
+  return new KnownPeers(new TrustStore(file, makesFolder), trust, askOf(trust, options.ask))
+}
+
+function askOf(trust: Trust, ask: Ask | undefined): Ask | null {
   if (trust === 'ask' && typeof ask !== 'function')
     throw invalid("knownPeers(path, 'ask') needs somebody to ask: { ask: async question => … }")
   if (trust !== 'ask' && ask !== undefined)
     throw invalid(`with ${trust} nobody is asked; ask goes with 'ask'`)
-  return new KnownPeers(path, trust, ask ?? null)
+  return ask ?? null
 }
 
 const shownEntry = ({ line, hosts, key, revoked }: KnownEntry): KnownPeer =>

@@ -8,8 +8,7 @@ import { type Place, placeText } from './hosts.ts'
 import { knownLine } from './known-edits.ts'
 import { KnownFile, type Verdict } from './known-file.ts'
 import { withLine } from './lines.ts'
-import { rewriteTrustFile } from './rewrite.ts'
-import { readTrustFile } from './trust-file.ts'
+import type { TrustStore } from './trust-store.ts'
 
 /** What to do with a peer that is unknown. */
 export type Trust = 'strict' | 'ask' | 'accept-new' | 'off'
@@ -40,7 +39,7 @@ export interface Accepted {
 }
 
 interface Placed {
-  readonly path: string
+  readonly store: TrustStore
   readonly trust: Trust
   readonly ask: Ask | null
   readonly place: Place
@@ -82,7 +81,7 @@ export class PlacedPeers {
    * ERR_STALK_TRUST_FILE_….
    */
   async decide(peer: Identity | null): Promise<Accepted> {
-    const { path, trust, place } = this.#placed
+    const { store, trust, place } = this.#placed
     const file = await this.#read()
     if (peer === null) {
       if (trust === 'off') return { name: null }
@@ -94,7 +93,7 @@ export class PlacedPeers {
     if (verdict.kind === 'unknown' && trust === 'accept-new')
       return { name: null, commit: () => this.#remember(peer, '') }
     if (verdict.kind === 'unknown') this.#meet?.(peer)
-    throw refused(verdict, peer, place, path)
+    throw refused(verdict, peer, place, store.path)
   }
 
   /**
@@ -102,7 +101,8 @@ export class PlacedPeers {
    * other answer, and as `decide` if the file can't be written, or says something else by now.
    */
   async askAbout(peer: Identity, signal?: AbortSignal): Promise<void> {
-    const { path, place, ask } = this.#placed
+    const { store, place, ask } = this.#placed
+    const { path } = store
     const verdict = (await this.#read()).verdict(place, peer)
     if (isAccepted(verdict)) return // somebody else was asked meanwhile
     if (verdict.kind !== 'unknown') throw refused(verdict, peer, place, path)
@@ -121,13 +121,13 @@ export class PlacedPeers {
   }
 
   async #read(): Promise<KnownFile> {
-    const { path } = this.#placed
-    return KnownFile.read((await readTrustFile(path))?.text ?? '', path)
+    const { store } = this.#placed
+    return KnownFile.read((await store.read()) ?? '', store.path)
   }
 
   #unchecked(verdict: Verdict, peer: Identity): Accepted {
-    const { place, path } = this.#placed
-    if (verdict.kind === 'revoked') throw refused(verdict, peer, place, path)
+    const { place, store } = this.#placed
+    if (verdict.kind === 'revoked') throw refused(verdict, peer, place, store.path)
     return { name: verdict.kind === 'known' ? verdict.entry.key.comment || null : null }
   }
 
@@ -139,14 +139,15 @@ export class PlacedPeers {
   }
 
   /** Under the lock the file is asked once more: two who meet two keys at one place must not both be right. */
-  #remember(peer: Identity, label: string): Promise<void> {
-    const { path, place } = this.#placed
-    return rewriteTrustFile(path, text => {
+  async #remember(peer: Identity, label: string): Promise<void> {
+    const { store, place } = this.#placed
+    const { path } = store
+    await store.change(text => {
       const verdict = KnownFile.read(text, path).verdict(place, peer)
       if (verdict.kind === 'known') return text
       if (verdict.kind !== 'unknown' && verdict.kind !== 'successor')
         throw refused(verdict, peer, place, path)
-      return withLine(text, knownLine(placeText(place), peer, label))
+      return withLine(text, knownLine(placeText(place), peer.raw, label))
     })
   }
 }

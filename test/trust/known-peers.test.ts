@@ -1,11 +1,11 @@
 // Known peers as an object: its options, and what is listed, added, forgotten, revoked and recorded in the file.
 
-import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { homedir } from 'node:os'
 import { join } from 'node:path'
 import t from 'tap'
 import { Identity, knownPeers, Succession } from '../../lib/index.ts'
-import { alice, bob, carol, fileOf, words } from './files.ts'
+import { alice, bob, carol, fileOf, noModes, words } from './files.ts'
 
 const rsa = await Identity.generate()
 const read = (path: string): string => readFileSync(path, 'utf8')
@@ -26,7 +26,8 @@ t.test('what is no way to deal with them is refused at once', async t => {
     [['x', 'ask'], /needs somebody to ask/],
     [['x', 'ask', { ask: 'me' }], /needs somebody to ask/],
     [['x', 'strict', { ask }], /^with strict nobody is asked/],
-    [['x', 'strict', { asks: ask }], /^knownPeers has no option asks; there is ask$/]
+    [['x', 'strict', { asks: ask }], /^option asks does not exist; there are ask, makeFolder$/],
+    [['x', 'strict', { makeFolder: 1 }], /^option makeFolder must be true or false$/]
   ] as const)
     t.throws(() => knownPeers(...(args as unknown as Parameters<typeof knownPeers>)), {
       code: 'ERR_STALK_INVALID_OPTION',
@@ -123,6 +124,37 @@ t.test('a key is revoked everywhere, or at hosts, and is not added again', async
   await t.rejects(peers.add('c', alice), {
     code: 'ERR_STALK_PEER_REVOKED',
     message: `${alice.fingerprint} is revoked in ${peers.path}, line 2`
+  })
+})
+
+t.test('a key that the file has is revoked by its fingerprint', async t => {
+  const peers = knownPeers(fileOf(t, `a ${words(alice, 'Ann')}`))
+  t.equal(await peers.revoke(alice.fingerprint, { label: 'lost' }), true)
+  t.equal(read(peers.path), `a ${words(alice, 'Ann')}\n@revoked * ${words(alice, 'lost')}\n`)
+  await t.rejects(peers.revoke(bob.fingerprint), {
+    code: 'ERR_STALK_INVALID_OPTION',
+    message: `${peers.path} does not have ${bob.fingerprint}; the key itself is needed to revoke it`
+  })
+})
+
+t.test('a folder that is missing is an error, or made for the first peer, for its owner alone', async t => {
+  const path = join(t.testdir(), 'a', 'b', 'known_peers')
+  const missing = {
+    code: 'ERR_STALK_TRUST_FILE_MISSING',
+    message: /^.*known_peers can't be there: there is no folder/
+  }
+  await t.rejects(knownPeers(path).list(), missing)
+  await t.rejects(knownPeers(path).add('a', alice), missing)
+  const peers = knownPeers(path, 'strict', { makeFolder: true })
+  t.same(await peers.list(), [])
+  t.notOk(existsSync(join(path, '..')))
+  await peers.add('a', alice)
+  t.equal((await peers.list()).length, 1)
+  if (!noModes) t.equal(statSync(join(path, '..')).mode & 0o777, 0o700)
+  const nowhere = knownPeers(join(path, 'known_peers'), 'strict', { makeFolder: true })
+  await t.rejects(nowhere.add('a', alice), {
+    code: 'ERR_STALK_TRUST_FILE_IO',
+    message: /^cannot create the folder/
   })
 })
 

@@ -17,7 +17,7 @@ import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import t from 'tap'
-import { KnownPeers, knownPeers } from '../../lib/trust/known-peers.ts'
+import { knownPeers } from '../../lib/trust/known-peers.ts'
 import { rewriteTrustFile } from '../../lib/trust/rewrite.ts'
 import { alice, bob, fileOf, noModes, words } from './files.ts'
 
@@ -150,7 +150,7 @@ t.test(
   async t => {
     const folder = mounted(32)
     t.teardown(() => unmount(folder))
-    const peers = new KnownPeers(join(folder, 'peers'), 'strict', null)
+    const peers = knownPeers(join(folder, 'peers'))
     await peers.add('a', alice)
     const before = readFileSync(peers.path, 'utf8')
     for (let size = 16_384; size >= 1; size /= 2) fill(join(folder, `filler-${size}`), size)
