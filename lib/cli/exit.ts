@@ -26,7 +26,7 @@ export const EXIT_MEANING: readonly (readonly [code: string, meaning: string])[]
   ['4', 'the peer is not who it should be, or does not accept us'],
   ['5', 'cut: the connection ended without a goodbye, or somebody was silent for too long'],
   ['6', "bad input: a line that is no message, a capture that can't be read"],
-  ['7', 'a key file or key log is missing, unfit, or there already, or does not open'],
+  ['7', 'a key file, trust file or key log is missing, unfit, or there already, or does not open'],
   ['8', 'the other end speaks no stalk, or the two do not fit together'],
   ['130, 143', 'ended by SIGINT or SIGTERM, before the end']
 ]
@@ -93,6 +93,6 @@ export function exitOf(error: unknown): number {
   if (error instanceof ReaderGone) return EXIT.done
   if (error instanceof CommandError) return error.exit
   if (!(error instanceof StalkError)) return EXIT.failed
-  if (error.code.startsWith('ERR_STALK_KEY_FILE_')) return EXIT.keys
+  if (/^ERR_STALK_(KEY|TRUST)_FILE_/.test(error.code)) return EXIT.keys
   return BY_CODE[error.code] ?? BY_FAULT[error.fault]
 }

@@ -46,6 +46,26 @@ const WORDS: Partial<Record<ErrorCode, Words>> = {
     text: 'you expect a key and the peer has none',
     hints: clauses(message)
   }),
+  ERR_STALK_PEER_UNKNOWN: ({ message }) => ({
+    text: 'nothing is known of the peer there, and nobody was asked',
+    hints: [
+      ...clauses(message),
+      'at a terminal `stalk connect` asks; --trust accept-new remembers whoever answers first',
+      '--peer SHA256:… says which key you expect; `stalk peers add HOST:PORT FILE` makes it known'
+    ]
+  }),
+  ERR_STALK_PEER_CHANGED: ({ message }) => ({
+    text: 'the peer has another key than the one it is known by',
+    hints: [
+      ...clauses(message),
+      'find out why before you trust it: it may be somebody in between',
+      '`stalk peers forget HOST:PORT` takes out what is known of it'
+    ]
+  }),
+  ERR_STALK_PEER_REVOKED: ({ message }) => ({
+    text: 'the key of the peer is revoked',
+    hints: clauses(message)
+  }),
   ERR_STALK_BAD_RECORD: ({ phase }) => ({
     hints: phase === 'handshake' ? ['have both ends the same --app?'] : []
   }),

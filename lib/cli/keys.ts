@@ -49,6 +49,8 @@ export async function namedIdentity(args: Args): Promise<Identity | null | undef
 
 const FINGERPRINT = /^SHA256:[A-Za-z0-9+/]{43}$/
 
+export const isFingerprint = (text: string): boolean => FINGERPRINT.test(text)
+
 /** Fingerprints, or files with keys. `option` is the one that named them. */
 export async function expected(option: string, names: readonly string[]): Promise<(Identity | string)[]> {
   const peers: (Identity | string)[] = []
@@ -58,7 +60,7 @@ export async function expected(option: string, names: readonly string[]): Promis
 }
 
 async function expectedOne(option: string, name: string): Promise<Identity | string> {
-  if (FINGERPRINT.test(name)) return name
+  if (isFingerprint(name)) return name
   if (name.startsWith('SHA256:')) {
     throw usage(`--${option}: ${name} is no fingerprint: that is SHA256: and 43 characters of base64`)
   }

@@ -10,16 +10,17 @@ import { fingerprint } from './commands/fingerprint.ts'
 import { inspectCommand } from './commands/inspect.ts'
 import { keygen } from './commands/keygen.ts'
 import { listen } from './commands/listen.ts'
+import { peers } from './commands/peers.ts'
 import { CommandError, EXIT, exitOf, ReaderGone, Reported } from './exit.ts'
 import { explain } from './explain.ts'
 import { Shell } from './shell.ts'
 
-const COMMANDS: readonly Command[] = [keygen, fingerprint, listen, connectCommand, inspectCommand]
+const COMMANDS: readonly Command[] = [keygen, fingerprint, listen, connectCommand, peers, inspectCommand]
 
 const ABOUT = 'stalk: encrypted and authenticated messages between two programs'
 
 const NOTES = [
-  'Your identity is a key pair, in $STALK_HOME or ~/.spack; its fingerprint (SHA256:…) is how others know you, as with SSH. Where a key file is encrypted, its passphrase is asked for, or taken from STALK_PASSPHRASE. To talk: `stalk keygen` at both ends, `stalk listen 4000` at one, and at the other `stalk connect HOST:4000 --peer SHA256:…` with what the first one shows.',
+  'Your identity is a key pair, in $STALK_HOME or ~/.spack; its fingerprint (SHA256:…) is how others know you, as with SSH. Where a key file is encrypted, its passphrase is asked for, or taken from STALK_PASSPHRASE. To talk: `stalk keygen` at both ends, `stalk listen 4000` at one, and at the other `stalk connect HOST:4000`, which asks whether the fingerprint is the one that the first one shows.',
   'Colours are for terminals; NO_COLOR=1 turns them off.'
 ]
 

@@ -1,4 +1,4 @@
-// A question at the terminal, and the line that somebody types without seeing it. Knows keys and the terminal of the
+// A question at the terminal, and the line that somebody types, seeing it or not. Knows keys and the terminal of the
 // process; knows not what is asked.
 
 import { openSync, writeSync } from 'node:fs'
@@ -115,5 +115,52 @@ function lineFrom(keys: Console['keys']): Promise<Buffer> {
     keys.resume()
   }).finally(() => {
     for (const name of ['data', 'end', 'error']) keys.removeAllListeners(name)
+  })
+}
+
+/** What of a terminal is needed to ask for a line that may be seen. */
+export interface OpenConsole {
+  readonly lines: Pick<ReadStream, 'on' | 'removeAllListeners' | 'resume' | 'pause'>
+  write(text: string): void
+  close(): void
+}
+
+function openLines(): OpenConsole {
+  const { keys, ...rest } = openConsole()
+  return { lines: keys, ...rest }
+}
+
+/**
+ * Asks, and resolves to the line without its end, which the terminal itself shows and lets be edited; to null for Ctrl-D.
+ * Ctrl-C is a signal as ever.
+ */
+export async function askOpenly(
+  question: string,
+  console: OpenConsole = openLines()
+): Promise<string | null> {
+  const { lines } = console
+  console.write(question)
+  try {
+    const line = await openLineFrom(lines)
+    if (line === null) console.write('\n')
+    return line
+  } finally {
+    lines.pause()
+    console.close()
+  }
+}
+
+function openLineFrom(lines: OpenConsole['lines']): Promise<string | null> {
+  let line = ''
+  return new Promise<string | null>((resolve, reject) => {
+    lines.on('error', reject)
+    lines.on('end', () => resolve(null))
+    lines.on('data', chunk => {
+      line = (line + chunk.toString()).slice(0, MAX_LINE)
+      if (line.includes('\n')) resolve(line.slice(0, line.indexOf('\n')).replace(/\r$/, ''))
+    })
+    lines.resume()
+  }).finally(() => {
+    for (const name of ['data', 'end', 'error']) lines.removeAllListeners(name)
   })
 }

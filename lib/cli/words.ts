@@ -14,12 +14,13 @@ export function showConnected(voice: Voice, where: string, connection: Connectio
     where,
     peer: fingerprintOf(peer),
     verified,
+    name: security?.peerName ?? null,
     identity: fingerprintOf(identity),
     ...suiteOf(connection)
   }
   voice.event('connected', facts, [
     `connected to ${harmless(where)} with ${security?.suite}`,
-    `  peer: ${described(peer)}${peer && !verified ? ', not verified' : ''}`,
+    `  peer: ${described(peer)}${peer && !verified ? ', not verified' : nameOf(connection)}`,
     `  we:   ${described(identity)}`
   ])
 }
@@ -40,6 +41,10 @@ export function ended({ kind, code, reason, sent, acknowledged, received, unsent
     ? `ended clean: ${counts}`
     : `ended ${kind}: ${counts}: ${reason}${code ? ` (${code})` : ''}`
 }
+
+/** What our own list calls the peer. */
+export const nameOf = ({ security }: Connection): string =>
+  security?.peerName ? `, known as ${harmless(security.peerName)}` : ''
 
 export const fingerprintOf = (identity: Identity | null): string | null => identity?.fingerprint ?? null
 

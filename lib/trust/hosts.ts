@@ -98,5 +98,18 @@ export class Hosts {
   }
 }
 
+/** What of a list is not in another. */
+export const hostsBetween = (all: Hosts, left: Hosts | null): Hosts => {
+  const kept = left?.text.split(',') ?? []
+  return left
+    ? Hosts.of(
+        all.text
+          .split(',')
+          .filter(item => !kept.includes(item))
+          .join(',')
+      )
+    : all
+}
+
 const isItem = (item: string): boolean =>
   /^[!-~]{1,1100}$/.test(item) && patternOf(item.replace(/^!/, '')) !== null

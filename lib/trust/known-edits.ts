@@ -6,7 +6,7 @@ import { fingerprintOf } from '../identity/fingerprint.ts'
 import type { Identity } from '../identity/identity.ts'
 import { writeSshLine } from '../identity/ssh-public.ts'
 import { invalid, refusal, succession as refusedSuccession } from './failures.ts'
-import type { Hosts, Place } from './hosts.ts'
+import { type Hosts, hostsBetween, type Place } from './hosts.ts'
 import { type KnownEntry, KnownFile } from './known-file.ts'
 import { withLine } from './lines.ts'
 import type { Succession } from './succession.ts'
@@ -54,7 +54,7 @@ export function withRevoked(
   return withLine(text, knownLine(hosts.text, raw, label, true))
 }
 
-/** Without a place in any line, or without the lines of a key; what is revoked stays so. `gone` is given each line. */
+/** Without a place in any line, or without the lines of a key; what is revoked stays so. `gone` is given what is taken out. */
 export function withoutKnown(
   text: string,
   path: string,
@@ -66,7 +66,7 @@ export function withoutKnown(
     if (entry.revoked) continue
     const left = leftOf(entry, what)
     if (left?.text === entry.hosts.text) continue
-    gone(entry)
+    gone({ ...entry, hosts: hostsBetween(entry.hosts, left) })
     const line = lines[entry.line - 1] ?? ''
     if (left) lines[entry.line - 1] = line.replace(entry.hosts.text, () => left.text)
     else lines.splice(entry.line - 1, 1)

@@ -102,7 +102,7 @@ export class KnownPeers {
 
   /**
    * Takes out a host, at one port or all, or the key with a fingerprint. Patterns go with their key only, and what is
-   * revoked stays so. Resolves to the lines as they were. Rejects as `add`.
+   * revoked stays so. Resolves to what was taken out. Rejects as `add`.
    */
   async forget(what: string, port?: number): Promise<readonly KnownPeer[]> {
     const target = isFingerprint(what) ? what : placeOf(what, port)

@@ -7,10 +7,11 @@ import { connectCommand } from '../../lib/cli/commands/connect.ts'
 import { fingerprint } from '../../lib/cli/commands/fingerprint.ts'
 import { keygen } from '../../lib/cli/commands/keygen.ts'
 import { listen } from '../../lib/cli/commands/listen.ts'
+import { peers } from '../../lib/cli/commands/peers.ts'
 import { namedIdentity } from '../../lib/cli/keys.ts'
 import type { Address } from '../../lib/index.ts'
 
-const COMMANDS: readonly Synopsis[] = [keygen, fingerprint, listen, connectCommand]
+const COMMANDS: readonly Synopsis[] = [keygen, fingerprint, listen, connectCommand, peers]
 
 const problem = (command: Synopsis, ...args: string[]): string => {
   try {

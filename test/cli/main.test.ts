@@ -40,7 +40,7 @@ t.test('help and version are on stdout, with exit code 0', async t => {
     const { exit, stdout, stderr } = await run(args)
     t.equal(await exit, 0)
     t.equal(stderr, '')
-    for (const name of ['keygen', 'fingerprint', 'listen', 'connect', 'inspect'])
+    for (const name of ['keygen', 'fingerprint', 'listen', 'connect', 'peers', 'inspect'])
       t.match(stdout, new RegExp(`^  ${name} `, 'm'))
     for (const [code] of EXIT_MEANING) t.match(stdout, new RegExp(`^  ${code} `, 'm'))
   }
@@ -162,7 +162,16 @@ t.test('every code of stalk has its exit code', async t => {
     ERR_STALK_PEER_MISMATCH: 4,
     ERR_STALK_PEER_ANONYMOUS: 4,
     ERR_STALK_UNAUTHORIZED: 4,
+    ERR_STALK_PEER_UNKNOWN: 4,
+    ERR_STALK_PEER_CHANGED: 4,
+    ERR_STALK_PEER_REVOKED: 4,
     ERR_STALK_IDENTITY_REQUIRED: 4,
+    ERR_STALK_TRUST_FILE_MISSING: 7,
+    ERR_STALK_TRUST_FILE_MODE: 7,
+    ERR_STALK_TRUST_FILE_FORMAT: 7,
+    ERR_STALK_TRUST_FILE_IO: 7,
+    ERR_STALK_TRUST_FILE_LOCKED: 7,
+    ERR_STALK_SUCCESSION: 4,
     ERR_STALK_REJECTED: 4,
     ERR_STALK_NOT_STALK: 8,
     ERR_STALK_SAME_ROLE: 8,

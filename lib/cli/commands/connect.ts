@@ -13,6 +13,7 @@ import type { Output } from '../output.ts'
 import { PROTOCOL, protocolOf } from '../protocol.ts'
 import { Sender } from '../sender.ts'
 import type { Shell } from '../shell.ts'
+import { knownBy, TRUST } from '../trust.ts'
 import { showConnected, showEnd } from '../words.ts'
 
 /** The longest that a timer can wait is a little more, in s. */
@@ -22,11 +23,12 @@ export const connectCommand: Command = {
   name: 'connect',
   summary: 'send lines of JSON as messages, and print the answers as lines',
   usage: [
-    'connect [HOST:]PORT --peer KEY [OPTIONS]',
-    'connect --path SOCKET --peer KEY [OPTIONS]',
-    'connect [HOST:]PORT --anyone [OPTIONS]'
+    'connect [HOST:]PORT [OPTIONS]',
+    'connect --path SOCKET [OPTIONS]',
+    'connect [HOST:]PORT --peer KEY [OPTIONS]'
   ],
   about: [
+    'Without --peer the peer is one that is known at that place, as with ssh: of one that is unknown you are asked, and it is remembered. A key that has changed is refused. `stalk peers --help` tells more.',
     'Each line of standard input is one JSON value and becomes one message; blank lines mean nothing. Each message that comes is one line on standard output. When the input ends we say goodbye, and wait for the peer to do so. If everything was acknowledged by then, the exit code is 0.',
     'What JSON can\'t carry is written as {"$bigint":"12"}, {"$date":"2026-01-31T12:00:00.000Z"}, {"$bytes":"base64"}, {"$set":[…]}, {"$number":"NaN"}, {"$undefined":true} or {"$Float64Array":"base64"}, both ways. An object that really has such a key, and no other, gets one more $: {"$$date":…}.',
     "A line that can't be sent ends the connection without a goodbye, lest the peer take what came before for everything; at a terminal it is only reported. The same goes for Ctrl-C; Ctrl-D is the good end."
@@ -38,6 +40,7 @@ export const connectCommand: Command = {
       multiple: true,
       text: 'whom you expect: a fingerprint (SHA256:…) or a key file; one of them, if several'
     },
+    ...TRUST,
     { name: 'anyone', text: 'talk to whoever answers; nothing is verified' },
     { name: 'path', value: 'SOCKET', text: 'a Unix socket instead of a host and a port' },
     ...WHO_WE_ARE,
@@ -103,7 +106,7 @@ class Conversation {
 
   async #open(): Promise<Connection> {
     const address = addressOf(this.#args, 1)
-    const peer = await peerOf(this.#args)
+    const peer = await peerOf(this.#args, this.#shell)
     const identity = await identityOf(this.#args, peer)
     const wait = this.#args.count('wait', MAX_WAIT_SECONDS)
     try {
@@ -144,26 +147,26 @@ function judge(connection: Connection, { sent, acknowledged }: Outcome, sender: 
 
 // --- who -----------------------------------------------------------------------------------------------
 
-async function peerOf(args: Args): Promise<Peer> {
+async function peerOf(args: Args, shell: Shell): Promise<Peer> {
   const names = args.list('peer')
-  const anyone = args.has('anyone')
-  if (anyone && names.length > 0) throw usage('either --peer or --anyone, not both')
-  if (anyone) return 'anyone'
-  if (names.length > 0) return expected('peer', names)
-  throw usage('whom do you expect there? Say --peer SHA256:… or --peer FILE', [
-    '`stalk listen` shows the fingerprint when it starts; `stalk fingerprint` does so over there',
-    '--anyone talks to whoever answers, and verifies nothing'
-  ])
+  const ways = [...(names.length > 0 ? ['--peer'] : []), ...(args.has('anyone') ? ['--anyone'] : [])]
+  const known = ['--trust', '--known-peers'].filter(option => args.has(option.slice(2)))
+  if (ways.length > 1 || (ways.length > 0 && known.length > 0))
+    throw usage(`either ${[...ways, ...known].slice(0, 2).join(' or ')}, not both`)
+  if (args.has('anyone')) return 'anyone'
+  return names.length > 0 ? expected('peer', names) : knownBy(args, shell)
 }
 
 /** The default identity is not shown to strangers. */
 async function identityOf(args: Args, peer: Peer): Promise<Identity | null> {
   const named = await namedIdentity(args)
   if (named !== undefined) return named
-  return peer === 'anyone' ? null : defaultIdentity()
+  return peer === 'anyone' || (peer as { trust?: string }).trust === 'off' ? null : defaultIdentity()
 }
 
 function refused(error: unknown, identity: Identity | null): unknown {
+  // What somebody has answered at the terminal.
+  if (error instanceof StalkError && error.cause instanceof CommandError) return error.cause
   if (!(error instanceof StalkError) || error.code !== 'ERR_STALK_REJECTED') return error
   const text = `the peer does not accept us: ${error.message}`
   return new CommandError(
