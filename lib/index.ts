@@ -30,6 +30,7 @@ export { type Gate, gate } from './stages/gate.ts'
 export { decoder, encoder } from './stages/serializer.ts'
 export { stalk, stalk as default, type WrapOptions } from './stalk.ts'
 export { type CipherOptions, opener, sealer } from './standalone.ts'
+export { type AuthorizedPeers, authorizedPeers } from './trust/authorized-peers.ts'
 export {
   type KnownPeer,
   type KnownPeers,
@@ -38,6 +39,6 @@ export {
   knownPeers
 } from './trust/known-peers.ts'
 export type { Ask, PlacedPeers, Question, Trust } from './trust/placed-peers.ts'
-export type { Authorize, Peer } from './trust/policy.ts'
+export type { Authorize, Peer, SucceededPin } from './trust/policy.ts'
 export { Succession } from './trust/succession.ts'
 export { Wrapped } from './wrapped.ts'

@@ -13,6 +13,7 @@ import { NamedSessions, SessionCache } from './resumption/session-cache.ts'
 import type { TicketStore } from './resumption/ticket-store.ts'
 import type { OnInvalid, Schema } from './schema.ts'
 import type { Pad } from './stages/cipher.ts'
+import { AuthorizedPeers } from './trust/authorized-peers.ts'
 import { type Authorize, type Peer, type Policy, policyOf } from './trust/policy.ts'
 import type { Used } from './wire/record.ts'
 
@@ -26,8 +27,8 @@ export interface StalkOptions {
   identity?: Identity | null
   /** Whom we want to talk to. Default: whoever answers, whose key then is only claimed. `'anyone'` says it is meant. */
   peer?: Peer
-  /** Decides on the peer once it has proved its key, before any message is delivered. */
-  authorize?: Authorize
+  /** Decides on the peer once it has proved its key, before any message is delivered: a function, or a file of keys. */
+  authorize?: Authorize | AuthorizedPeers
   /** At a responder: refuse initiators without an identity. Default false. */
   requireIdentity?: boolean
   /**
@@ -152,7 +153,7 @@ export function configOf(duplex: Duplex, options: StalkOptions): Config {
   return Object.freeze({
     role,
     identity: identityOf(options.identity),
-    policy: policyOf(options.peer, callback('authorize', options.authorize)),
+    policy: policyOf(options.peer, authorizeOf(options.authorize), () => addressOf(duplex)),
     requireIdentity,
     tickets: ticketsOf(options.tickets, role),
     sessions: sessionsOf(options.sessions, role),
@@ -219,10 +220,15 @@ function sessionsOf(sessions: unknown, role: Role): NamedSessions | null {
   throw invalidOption('sessions', cache ? 'needs a name here: sessions.at(name)' : 'must be cache.at(name)')
 }
 
-function callback(name: string, value: unknown): Authorize | undefined {
+function authorizeOf(value: unknown): Authorize | AuthorizedPeers | undefined {
   if (value === undefined || typeof value === 'function') return value as Authorize | undefined
-  throw invalidOption(name, 'must be a function')
+  if (value instanceof AuthorizedPeers) return value
+  throw invalidOption('authorize', 'must be a function, or authorizedPeers(path)')
 }
+
+/** Where the peer of a socket is; other duplexes don't say. */
+const addressOf = (duplex: Duplex & { remoteAddress?: unknown }): string | undefined =>
+  typeof duplex.remoteAddress === 'string' ? duplex.remoteAddress : undefined
 
 function rekeyAfterOf(limits: RekeyAfter = {}): { rekeyAfter: Used; rekeyAfterMs: number } {
   checkNames(limits, new Set(['records', 'bytes', 'time']), 'rekeyAfter')

@@ -4,18 +4,35 @@
 import { StalkError } from '../errors.ts'
 import { isFingerprint } from '../identity/fingerprint.ts'
 import { Identity } from '../identity/identity.ts'
+import { AuthorizedPeers } from './authorized-peers.ts'
 import { messageOf, refusal } from './failures.ts'
 import { KnownPeers } from './known-peers.ts'
 import { type Accepted, PlacedPeers } from './placed-peers.ts'
+import { Succession } from './succession.ts'
+import { Successions } from './successions.ts'
 
 /** Decides on a peer, null if it is anonymous. Only `true` lets it in; a rejection or a throw does not. */
 export type Authorize = (peer: Identity | null) => boolean | Promise<boolean>
 
+/** A key that is named, by itself or its fingerprint, with the statements by which others have taken its place. */
+export interface SucceededPin {
+  readonly pin: Identity | string
+  /** Those that lead on from the pin are followed; each key on the way is accepted. */
+  readonly successions: readonly Succession[]
+}
+
 /**
- * An identity, a fingerprint (`SHA256:…`), several of them, known peers (for `connect` as they are, for `stalk` with a
- * place, `.at(host, port)`), a function, or `'anyone'`.
+ * An identity, a fingerprint (`SHA256:…`), either with its successions, several of these, known peers (for `connect` as
+ * they are, for `stalk` with a place, `.at(host, port)`), a function, or `'anyone'`.
  */
-export type Peer = Identity | string | readonly (Identity | string)[] | KnownPeers | PlacedPeers | Authorize
+export type Peer =
+  | Identity
+  | string
+  | SucceededPin
+  | readonly (Identity | string | SucceededPin)[]
+  | KnownPeers
+  | PlacedPeers
+  | Authorize
 
 /** What `peer` and `authorize` come to. */
 export interface Policy {
@@ -27,17 +44,25 @@ export interface Policy {
   readonly said: boolean
   /**
    * Fulfilled if the peer may talk to us, with what our own list calls it. Rejects with ERR_STALK_PEER_MISMATCH,
-   * ERR_STALK_PEER_ANONYMOUS or ERR_STALK_UNAUTHORIZED, and as `PlacedPeers.decide`.
+   * ERR_STALK_PEER_ANONYMOUS or ERR_STALK_UNAUTHORIZED, and as `PlacedPeers.decide` and `AuthorizedPeers.decide`.
    */
   decide(peer: Identity | null): Promise<{ readonly name: string | null }>
 }
 
-/** Throws ERR_STALK_INVALID_OPTION for what is none of the ways to name a peer. */
-export function policyOf(peer: Peer | undefined, authorize: Authorize | undefined): Policy {
+/**
+ * `addressOf` gives the address that the peer comes from, if there is one. Throws ERR_STALK_INVALID_OPTION for what is none
+ * of the ways to name a peer.
+ */
+export function policyOf(
+  peer: Peer | undefined,
+  authorize: Authorize | AuthorizedPeers | undefined,
+  addressOf: () => string | undefined = () => undefined
+): Policy {
   const pins = pinsOf(peer)
-  const checks = [checkFor(peer, pins), authorize === undefined ? null : ask(authorize)].filter(
-    check => check !== null
-  )
+  const checks = [
+    checkFor(peer, pins),
+    authorize === undefined ? null : authorizing(authorize, addressOf)
+  ].filter(check => check !== null)
   const comparing = peer instanceof PlacedPeers && !peer.verifies ? checks.slice(1) : checks
   return {
     verifies: comparing.length > 0,
@@ -61,6 +86,9 @@ function checkFor(peer: Peer | undefined, pins: readonly string[] | null): Check
   return typeof peer === 'function' ? ask(peer) : null
 }
 
+const authorizing = (authorize: Authorize | AuthorizedPeers, addressOf: () => string | undefined): Check =>
+  authorize instanceof AuthorizedPeers ? peer => authorize.decide(peer, addressOf()) : ask(authorize)
+
 function pinsOf(peer: Peer | undefined): readonly string[] | null {
   if (peer === undefined || peer === 'anyone' || typeof peer === 'function') return null
   if (peer instanceof PlacedPeers) return requireNoQuestion(peer)
@@ -68,7 +96,7 @@ function pinsOf(peer: Peer | undefined): readonly string[] | null {
     throw invalid(
       'known peers need to know where the peer is: knownPeers(…).at(host, port); connect says it itself'
     )
-  const pins = (Array.isArray(peer) ? peer : [peer]).map(fingerprintOfPin)
+  const pins = (Array.isArray(peer) ? peer : [peer]).flatMap(fingerprintsOfPin)
   if (pins.length === 0) throw invalid('an empty list of peers lets nobody in')
   return pins
 }
@@ -77,6 +105,21 @@ function pinsOf(peer: Peer | undefined): readonly string[] | null {
 function requireNoQuestion(peer: PlacedPeers): null {
   if (!peer.asks) return null
   throw invalid("known peers that 'ask' are for connect, which ends the attempt, asks, and connects again")
+}
+
+/** The pin and those that have taken its place. */
+function fingerprintsOfPin(given: unknown): string[] {
+  const isOne = given instanceof Identity || typeof given !== 'object' || given === null
+  if (isOne || !('pin' in given)) return [fingerprintOfPin(given)]
+  const { pin, successions, ...more } = given as SucceededPin
+  const [unknown] = Object.keys(more)
+  if (unknown !== undefined)
+    throw invalid(`a pin has no ${JSON.stringify(unknown)}; there are pin, successions`)
+  if (!Array.isArray(successions) || !successions.every(one => one instanceof Succession))
+    throw invalid('successions are a list of what Succession.load and parse give')
+  const fingerprint = fingerprintOfPin(pin)
+  const all = new Successions(successions.map(succession => ({ succession, line: 0 })))
+  return [fingerprint, ...all.chain(fingerprint)]
 }
 
 function fingerprintOfPin(pin: unknown): string {

@@ -2,6 +2,7 @@
 // ends.
 
 import { once } from 'node:events'
+import { mkdirSync, writeFileSync } from 'node:fs'
 import net from 'node:net'
 import { join } from 'node:path'
 import t from 'tap'
@@ -243,3 +244,33 @@ async function writeUntilStuck(conn: Connection, message: unknown): Promise<numb
     if (!goesOn) return written
   }
 }
+
+t.test('--authorized lets in the keys of a file, as it is at that moment, by their names', async t => {
+  const file = join(dir, 'authorized_peers')
+  writeFileSync(file, `name="the\u202eclient" ${client.identity.publicLine}`, { mode: 0o600 })
+  const listening = new Stalk(['listen', '0', '--authorized', file], server)
+  const port = await listening.port()
+  await listening.says(/lets in: .*authorized_peers\n/)
+  const conn = await dial(port)
+  await listening.says(/peer: SHA256:\S{43} \(ED25519 256\), known as the\\u\{202e\}client\n/)
+  conn.resume()
+  conn.end()
+  await conn.outcome
+  writeFileSync(file, 'what?\n')
+  await t.rejects(dial(port), { code: 'ERR_STALK_REJECTED' })
+  await listening.says(/did not get in: .*authorized_peers, line 1 .*\(ERR_STALK_TRUST_FILE_FORMAT\)\n/)
+  listening.child.kill('SIGTERM')
+  t.equal(await listening.exit, 0)
+})
+
+t.test('a file of --authorized that is unfit is said before anybody connects', async t => {
+  const folder = join(dir, 'somewhere')
+  mkdirSync(folder)
+  const missing = await run(['listen', '0', '--authorized', join(folder, 'none')], server)
+  t.equal(await missing.exit, 7)
+  t.match(missing.stderr, /there is no file .*none: nobody is authorized \(ERR_STALK_TRUST_FILE_MISSING\)\n$/)
+  const both = ['listen', '0', '--authorized', folder, '--authorize', client.identity.fingerprint]
+  const twice = await run(both, server)
+  t.equal(await twice.exit, 2)
+  t.match(twice.stderr, /either --authorize or --authorized, not both/)
+})

@@ -35,6 +35,11 @@ const prints: Record<string, RegExp[]> = {
     /^is SHA256:\S{43} the key of 127\.0\.0\.1:\d+\?\ntrue\ntrue\n\[127\.0\.0\.1\]:\d+ ssh-ed25519 AAAA\S+$/m
   ],
   "Succession.load('id.succession')": [/^the printer$/m],
+  "authorizedPeers('authorized_peers')": [
+    /^hello ann$/m,
+    /^ERR_STALK_UNAUTHORIZED$/m,
+    /^ERR_STALK_REJECTED$/m
+  ],
   'employees.get(': [/^hello ed25519\nERR_STALK_REJECTED$/m],
   "Identity.load('id_priv')": [/^SHA256:[\w+/]{43} 2048 true$/m],
   "format: 'openssh'": [/^true me ssh-ed25519 AAAA\S+ me$/m, /^ERR_STALK_PASSPHRASE_WRONG$/m],

@@ -3,6 +3,7 @@
 import t from 'tap'
 import { Identity } from '../../lib/identity/identity.ts'
 import { type Authorize, type Peer, policyOf } from '../../lib/trust/policy.ts'
+import { Succession } from '../../lib/trust/succession.ts'
 
 const alice = await Identity.generate({ type: 'ed25519' })
 const bob = await Identity.generate({ type: 'ed25519' })
@@ -102,3 +103,52 @@ t.test('a decision that throws or is rejected lets nobody in, and says why', asy
     message: /^SHA256:.* is not authorized: deciding on it failed: no$/
   })
 })
+
+t.test('a pin with successions accepts each key on the way, and no other', async t => {
+  const [carol, dave] = await Promise.all([1, 2].map(() => Identity.generate({ type: 'ed25519' })))
+  if (!carol || !dave) throw new Error('no keys')
+  const [ab, bc] = [await Succession.sign(alice, bob), await Succession.sign(bob, carol)]
+  for (const pin of [alice, alice.fingerprint]) {
+    const policy = policyOf({ pin, successions: [bc, ab] }, undefined)
+    t.same(policy.pins, [alice.fingerprint, bob.fingerprint, carol.fingerprint])
+    for (const peer of [alice, bob, carol]) await t.resolves(policy.decide(peer))
+    await t.rejects(policy.decide(dave), { code: 'ERR_STALK_PEER_MISMATCH' })
+  }
+  t.same(policyOf([dave, { pin: bob, successions: [ab, bc] }], undefined).pins, [
+    dave.fingerprint,
+    bob.fingerprint,
+    carol.fingerprint
+  ])
+  t.same(
+    policyOf({ pin: alice, successions: [bc] }, undefined).pins,
+    [alice.fingerprint],
+    'a link is missing'
+  )
+})
+
+t.test(
+  'a pin with successions that are none, contradict each other or go round is refused at once',
+  async t => {
+    const [ab, ba] = [await Succession.sign(alice, bob), await Succession.sign(bob, alice)]
+    const other = await Succession.sign(alice, await Identity.generate({ type: 'ed25519' }))
+    for (const peer of [
+      { pin: 'x', successions: [ab] },
+      { pin: alice },
+      { pin: alice, successions: ab },
+      { pin: alice, successions: [ab.line] },
+      { pin: alice, successions: [], revoked: [bob] }
+    ])
+      t.throws(() => policyOf(peer as unknown as Peer, undefined), {
+        code: 'ERR_STALK_INVALID_OPTION',
+        message: /^option peer: /
+      })
+    for (const successions of [
+      [ab, ba],
+      [ab, other]
+    ])
+      t.throws(() => policyOf({ pin: alice, successions }, undefined), {
+        code: 'ERR_STALK_SUCCESSION',
+        message: /would succeed itself, in a circle|has two successors/
+      })
+  }
+)

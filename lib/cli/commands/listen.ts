@@ -3,9 +3,17 @@
 
 import { once } from 'node:events'
 import type { AddressInfo, Socket } from 'node:net'
-import { type Address, type Connection, type Identity, type Listener, listener } from '../../index.ts'
+import {
+  type Address,
+  type AuthorizedPeers,
+  authorizedPeers,
+  type Connection,
+  type Identity,
+  type Listener,
+  listener
+} from '../../index.ts'
 import { addressOf, cannotListen, textOf } from '../address.ts'
-import type { Args } from '../args.ts'
+import { type Args, usage } from '../args.ts'
 import type { Command } from '../command.ts'
 import { ReaderGone, type SIGNAL_EXIT } from '../exit.ts'
 import { explain } from '../explain.ts'
@@ -16,7 +24,7 @@ import { room } from '../room.ts'
 import type { Shell } from '../shell.ts'
 import { toTagged } from '../tagged.ts'
 import { harmless, Terminal } from '../terminal.ts'
-import { ended, fingerprintOf, inspected, suiteOf } from '../words.ts'
+import { ended, fingerprintOf, inspected, nameOf, suiteOf } from '../words.ts'
 
 export const listen: Command = {
   name: 'listen',
@@ -35,6 +43,11 @@ export const listen: Command = {
       multiple: true,
       text: 'who may connect: a fingerprint (SHA256:…) or a key file; default: anyone'
     },
+    {
+      name: 'authorized',
+      value: 'FILE',
+      text: 'who may connect: the keys in a file as the authorized_keys of ssh, looked at for each peer'
+    },
     { name: 'require-identity', text: 'whoever connects must show a key' },
     { name: 'once', text: 'take one connection, and end with it: the exit code is how it ended' },
     { name: 'echo', text: 'send every message back' },
@@ -47,6 +60,7 @@ export const listen: Command = {
 async function receiveAll(args: Args, shell: Shell): Promise<void> {
   const address = addressOf(args, 0)
   const peers = await expected('authorize', args.list('authorize'))
+  const file = await authorizedBy(args)
   const identity = await identityOf(args)
   const listening = listener({
     ...address,
@@ -54,6 +68,7 @@ async function receiveAll(args: Args, shell: Shell): Promise<void> {
     ...keyLogOf(args, shell),
     identity,
     peer: peers.length > 0 ? peers : 'anyone',
+    ...(file && { authorize: file }),
     requireIdentity: args.has('require-identity')
   })
   const reception = new Reception(listening, args, shell)
@@ -61,12 +76,23 @@ async function receiveAll(args: Args, shell: Shell): Promise<void> {
     await once(listening, 'listening').catch(error => {
       throw cannotListen(error, address)
     })
-    showListening(shell, listening, address, identity, peers)
+    showListening(shell, listening, address, identity, file ? [harmless(file.path)] : peers)
     await Promise.race([reception.over, shell.output.failed])
   } catch (error) {
     if (error instanceof ReaderGone) await reception.abort()
     throw error
   }
+}
+
+/** A file that can't be used is said before anybody connects. */
+async function authorizedBy(args: Args): Promise<AuthorizedPeers | null> {
+  const path = args.text('authorized')
+  if (path === undefined) return null
+  if (args.has('authorize')) throw usage('either --authorize or --authorized, not both')
+  if (path === '') throw usage('--authorized takes the path of a file')
+  const file = authorizedPeers(path)
+  await file.check()
+  return file
 }
 
 async function identityOf(args: Args): Promise<Identity | null> {
@@ -191,8 +217,12 @@ class Reception {
   #showConnected(number: number, connection: Connection): void {
     const { host, port, claimedPeerIdentity: peer } = connection
     const from = host === undefined ? '' : ` from ${textOf({ host, port: port as number })}`
-    const facts = { connection: number, host, port, peer: fingerprintOf(peer), ...suiteOf(connection) }
-    this.#shell.voice.event('connected', facts, [`#${number} connected${from}`, `  peer: ${described(peer)}`])
+    const name = connection.security?.peerName ?? null
+    const facts = { connection: number, host, port, peer: fingerprintOf(peer), name, ...suiteOf(connection) }
+    this.#shell.voice.event('connected', facts, [
+      `#${number} connected${from}`,
+      `  peer: ${described(peer)}${nameOf(connection)}`
+    ])
   }
 
   #show(number: number, connection: Connection, message: unknown): Promise<void> | undefined {

@@ -2,7 +2,7 @@
 // is the library's.
 
 import { resolve } from 'node:path'
-import { Identity, type KnownPeer, type KnownPeers, Succession } from '../../index.ts'
+import { authorizedPeers, Identity, type KnownPeer, type KnownPeers, Succession } from '../../index.ts'
 import { type Args, usage } from '../args.ts'
 import type { Command } from '../command.ts'
 import { isFingerprint } from '../keys.ts'
@@ -28,6 +28,11 @@ export const peers: Command = {
   options: [
     KNOWN_PEERS,
     { name: 'label', value: 'TEXT', text: 'what you call the peer' },
+    {
+      name: 'authorized',
+      value: 'FILE',
+      text: 'trust: the file of `stalk listen --authorized`, instead of known peers'
+    },
     { name: 'hosts', value: 'HOSTS', text: 'revoke: for these alone; default: everywhere' }
   ],
   run: (args, shell) => {
@@ -113,7 +118,9 @@ async function revoke({ args, shell, words, file }: Call): Promise<void> {
   }
 }
 
-async function trust({ shell, words, file }: Call): Promise<void> {
+async function trust({ args, shell, words, file: known }: Call): Promise<void> {
+  const authorized = args.text('authorized')
+  const file = authorized === undefined ? known : authorizedPeers(authorized)
   if (words.length === 0) throw usage('trust takes the files of successions, such as id.succession')
   for (const path of words) {
     for (const succession of await Succession.load(path)) {
