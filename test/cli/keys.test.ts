@@ -7,7 +7,7 @@ import { homedir } from 'node:os'
 import { join } from 'node:path'
 import t from 'tap'
 import { home } from '../../lib/cli/keys.ts'
-import { Identity } from '../../lib/index.ts'
+import { Identity, Succession } from '../../lib/index.ts'
 import { lines, makeHome, run } from './tools.ts'
 
 const noModes = process.platform === 'win32'
@@ -176,4 +176,39 @@ t.test('every unfit key file has its line', async t => {
   await says(['listen', '0', '--identity', pub], /id_pub holds a public key; a private one is needed/)
   await says(['listen', '0'], /^stalk listen: there is no identity in \/nonexistent$/)
   await says(['connect', '9', '--peer', join(home, 'none')], /no such file: .*none /)
+})
+
+t.test('keygen --succeed makes a key that the old one has signed, and the statement for others', async t => {
+  const dir = t.testdir()
+  const { home, identity: old } = await makeHome(dir, 'home')
+  const out = join(dir, 'next')
+  const made = await run(['keygen', '-t', 'ed25519', '--succeed', join(home, 'id_priv'), '--out', out], {
+    home
+  })
+  t.equal(await made.exit, 0, made.stderr)
+  const next = (await Identity.default(out)) as Identity
+  t.same(lines(made.stdout), [
+    next.fingerprint,
+    `  private key: ${join(out, 'id_priv')}`,
+    `  public key:  ${join(out, 'id_pub')}`,
+    `  succeeds:    ${old.fingerprint}`,
+    `  statement:   ${join(out, 'id.succession')}`,
+    `  for those who know the old key: stalk peers trust ${join(out, 'id.succession')}`
+  ])
+  const [statement] = await Succession.load(join(out, 'id.succession'))
+  t.ok(statement?.predecessor.equals(old))
+  t.ok(statement?.successor.equals(next))
+  const again = await run(['keygen', '--succeed', join(home, 'id_priv'), '--out', out], { home })
+  t.equal(await again.exit, 7)
+  t.match(
+    again.stderr,
+    `stalk keygen: ${join(out, 'id.succession')} is there already, and is never overwritten`
+  )
+  const here = await run(['keygen', '-t', 'ed25519', '--succeed', join(home, 'id_priv')], { home })
+  t.equal(await here.exit, 7, 'the old key is not overwritten')
+  t.notOk(existsSync(join(home, 'id.succession')))
+  const open = await run(['keygen', '--succeed', join(home, 'id_pub'), '--out', join(dir, 'x')], { home })
+  t.equal(await open.exit, 7)
+  t.match(open.stderr, /id_pub holds a public key; the old private one signs the new one/)
+  t.notOk(existsSync(join(dir, 'x')))
 })
