@@ -2,6 +2,7 @@
 
 import type { Target } from './target.ts'
 import { addresses } from './targets/addresses.ts'
+import { authorizedPeers } from './targets/authorized-peers.ts'
 import { controls } from './targets/controls.ts'
 import { conversation } from './targets/conversation.ts'
 import { encoding } from './targets/encoding.ts'
@@ -12,6 +13,7 @@ import { fragments } from './targets/fragments.ts'
 import { frames } from './targets/frames.ts'
 import { helloInitiator, helloResponder } from './targets/hellos.ts'
 import { identities } from './targets/identities.ts'
+import { knownPeers } from './targets/known-peers.ts'
 import { lines } from './targets/lines.ts'
 import { messages } from './targets/messages.ts'
 import { openssh } from './targets/openssh.ts'
@@ -19,6 +21,7 @@ import { pem } from './targets/pem.ts'
 import { records } from './targets/records.ts'
 import { scan } from './targets/scan.ts'
 import { shapes } from './targets/shapes.ts'
+import { successions } from './targets/successions.ts'
 import { values } from './targets/values.ts'
 
 /** The extensions come last: what they register stays registered in the process. */
@@ -26,6 +29,7 @@ export const targets: readonly (() => Target)[] = [
   ...[frames, records, helloInitiator, helloResponder, flights, identities, controls],
   ...[scan, messages, fragments, encoding],
   ...[pem, openssh, fingerprints, lines, addresses],
+  ...[knownPeers, authorizedPeers, successions],
   extensions
 ]
 

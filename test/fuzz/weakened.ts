@@ -21,6 +21,8 @@ import {
   decodeResponderIdentity
 } from '../../lib/handshake/messages.ts'
 import { readOpenKey } from '../../lib/identity/key-text.ts'
+import { AuthorizedFile } from '../../lib/trust/authorized-file.ts'
+import { KnownFile } from '../../lib/trust/known-file.ts'
 import { decodeControl } from '../../lib/wire/control.ts'
 import { Deframer, type Frame } from '../../lib/wire/frame.ts'
 import { MessageDecoder, MessageEncoder } from '../../lib/wire/message.ts'
@@ -33,6 +35,7 @@ import { cpuMs } from './bound.ts'
 import { play } from './played.ts'
 import type { Target } from './target.ts'
 import { addresses } from './targets/addresses.ts'
+import { authorizedPeers } from './targets/authorized-peers.ts'
 import { controls } from './targets/controls.ts'
 import { conversation } from './targets/conversation.ts'
 import { encoding } from './targets/encoding.ts'
@@ -43,6 +46,7 @@ import { fragments } from './targets/fragments.ts'
 import { frames } from './targets/frames.ts'
 import { helloInitiator, helloResponder } from './targets/hellos.ts'
 import { identities } from './targets/identities.ts'
+import { knownPeers } from './targets/known-peers.ts'
 import { lines } from './targets/lines.ts'
 import { messages } from './targets/messages.ts'
 import { openssh } from './targets/openssh.ts'
@@ -50,6 +54,7 @@ import { pem } from './targets/pem.ts'
 import { records } from './targets/records.ts'
 import { scan } from './targets/scan.ts'
 import { shapes } from './targets/shapes.ts'
+import { successions } from './targets/successions.ts'
 import { values } from './targets/values.ts'
 
 export interface Weakened {
@@ -233,6 +238,28 @@ export const weakened: readonly Weakened[] = [
       host: text.split(':')[0] || '::',
       port: Number(text.split(':').at(-1))
     }))
+  },
+  {
+    without: 'the refusal of lines that are none',
+    target: knownPeers((text, path) =>
+      unless(
+        () => KnownFile.read(text, path),
+        () => KnownFile.read('', path)
+      )
+    )
+  },
+  {
+    without: 'the refusal of options that do not exist',
+    target: authorizedPeers((text, path) => AuthorizedFile.read(text.replaceAll('command="x" ', ''), path))
+  },
+  {
+    without: 'signatures',
+    target: successions(text =>
+      text
+        .split('\n')
+        .filter(line => line.split(' ').length === 8)
+        .map(line => ({ line }))
+    )
   }
 ]
 

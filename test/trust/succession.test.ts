@@ -1,5 +1,6 @@
 // Succession statements: signed by both keys, read to the byte, and nothing else taken for one.
 
+import { createPrivateKey } from 'node:crypto'
 import { readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
@@ -158,4 +159,26 @@ t.test('a chain ends at a key that is revoked, and at 256', async t => {
     code: 'ERR_STALK_SUCCESSION',
     message: 'there are more than 256 successions'
   })
+})
+
+t.test('the statements of the vectors are what they are said to be', async t => {
+  const read = (name: string) =>
+    JSON.parse(readFileSync(join(import.meta.dirname, '../vectors', name), 'utf8'))
+  const keys = new Map<string, string>(
+    read('handshake.json').keys.map(({ name, pkcs8 }: Record<string, string>) => [name, pkcs8])
+  )
+  for (const { predecessor, successor, line } of read('successions.json').statements) {
+    const [statement] = Succession.parse(line)
+    for (const [name, identity] of [
+      [predecessor, statement?.predecessor],
+      [successor, statement?.successor]
+    ] as const) {
+      const key = { key: Buffer.from(keys.get(name) ?? '', 'hex'), format: 'der', type: 'pkcs8' } as const
+      const expected = Identity.fromPem(
+        createPrivateKey(key).export({ type: 'pkcs8', format: 'pem' }).toString()
+      )
+      t.ok(identity?.equals(expected), name)
+    }
+    t.equal(statement?.time.toISOString(), '2026-01-31T12:00:00.000Z')
+  }
 })
