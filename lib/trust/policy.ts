@@ -123,6 +123,7 @@ function fingerprintsOfPin(given: unknown): string[] {
 }
 
 function fingerprintOfPin(pin: unknown): string {
+  if (pin instanceof AuthorizedPeers) throw invalid('authorized peers belong into the option authorize')
   if (pin instanceof Identity) return pin.fingerprint
   if (isFingerprint(pin)) return pin
   throw invalid(

@@ -155,6 +155,10 @@ t.test('an initiator may have such a file too, and a path has to be one', async 
       message: 'authorizedPeers takes the path of a file'
     })
   const file = authorizedPeers(fileOf(t, words(bob, 'the server')))
+  t.throws(() => listener('127.0.0.1', 0, () => {}, { identity: bob, peer: file as never }), {
+    code: 'ERR_STALK_INVALID_OPTION',
+    message: 'option peer: authorized peers belong into the option authorize'
+  })
   const server = listener('127.0.0.1', 0, conn => conn.on('error', () => {}).end(), { identity: bob })
   t.teardown(() => server.close())
   await once(server, 'listening')
