@@ -51,6 +51,19 @@ function placeOf(args: Args): { path: string; makeFolder: boolean } {
   return { path: file ?? join(home(), 'known_peers'), makeFolder: file === undefined }
 }
 
+/** Whoever is new is remembered without a question; afterwards it can be said that somebody was. */
+export async function newcomers(peer: unknown, { voice }: Shell): Promise<() => Promise<void>> {
+  const file = peer as Partial<KnownPeers>
+  if (file.trust !== 'accept-new') return async () => {}
+  const known = peer as KnownPeers
+  const before = (await known.list()).length
+  return async () => {
+    if ((await known.list()).length <= before) return
+    const text = `nothing was known of it before; remembered in ${harmless(known.path)}`
+    voice.event('remembered', { path: known.path }, `  ${text}`)
+  }
+}
+
 /** What asks; for tests, another. */
 export type AskLine = (question: string) => Promise<string | null>
 

@@ -102,12 +102,16 @@ t.test(
   async t => {
     const { port, where, peers } = await serve(t)
     const home = join(dir, 'not', 'yet')
-    t.equal(await (await connects(port, home, '--trust', 'accept-new', '--anonymous')).exit, 0)
+    const first = await connects(port, home, '--trust', 'accept-new', '--anonymous')
+    t.equal(await first.exit, 0)
+    const told = `  nothing was known of it before; remembered in ${join(home, 'known_peers')}\n`
+    t.match(first.stderr, told)
+    t.notMatch((await connects(port, home, '--trust', 'accept-new', '--anonymous')).stderr, told)
     t.equal(readFileSync(join(home, 'known_peers'), 'utf8'), `${where} ${word(server.identity)}\n`)
     const off = await connects(port, freshHome().home, '--trust', 'off')
     t.equal(await off.exit, 0)
     t.match(off.stderr, `peer: ${server.identity.fingerprint} (ED25519 256), not verified\n`)
-    t.same(peers, [null, null])
+    t.same(peers, [null, null, null])
   }
 )
 

@@ -13,7 +13,7 @@ import type { Output } from '../output.ts'
 import { PROTOCOL, protocolOf } from '../protocol.ts'
 import { Sender } from '../sender.ts'
 import type { Shell } from '../shell.ts'
-import { knownBy, TRUST } from '../trust.ts'
+import { knownBy, newcomers, TRUST } from '../trust.ts'
 import { showConnected, showEnd } from '../words.ts'
 
 /** The longest that a timer can wait is a little more, in s. */
@@ -109,6 +109,7 @@ class Conversation {
     const peer = await peerOf(this.#args, this.#shell)
     const identity = await identityOf(this.#args, peer)
     const wait = this.#args.count('wait', MAX_WAIT_SECONDS)
+    const sayWhoIsNew = await newcomers(peer, this.#shell)
     try {
       this.#connection = await connect({
         ...address,
@@ -124,6 +125,7 @@ class Conversation {
     }
     this.#connection.on('error', () => {}) // whoever reads it is told
     showConnected(this.#shell.voice, textOf(address), this.#connection)
+    await sayWhoIsNew()
     return this.#connection
   }
 }
