@@ -173,7 +173,10 @@ t.test('a message in parts, and how long the padding is', async t => {
   const entries = inspected(capture)
   const parts = entries.filter(({ name }) => name === 'fragment')
   const first = 150_005 - 2 * 65_535
-  t.match(parts, [{ contentBytes: first, soFar: first }, { contentBytes: 65_535, soFar: first + 65_535 }])
+  t.match(parts, [
+    { contentBytes: first, soFar: first },
+    { contentBytes: 65_535, soFar: first + 65_535 }
+  ])
   t.equal(
     entries.indexOf(parts[1] as (typeof entries)[0]),
     entries.indexOf(parts[0] as (typeof entries)[0]) + 1
