@@ -11,11 +11,20 @@ import { inspectCommand } from './commands/inspect.ts'
 import { keygen } from './commands/keygen.ts'
 import { listen } from './commands/listen.ts'
 import { peers } from './commands/peers.ts'
+import { tunnel } from './commands/tunnel.ts'
 import { CommandError, EXIT, exitOf, ReaderGone, Reported } from './exit.ts'
 import { explain } from './explain.ts'
 import { Shell } from './shell.ts'
 
-const COMMANDS: readonly Command[] = [keygen, fingerprint, listen, connectCommand, peers, inspectCommand]
+const COMMANDS: readonly Command[] = [
+  keygen,
+  fingerprint,
+  listen,
+  connectCommand,
+  tunnel,
+  peers,
+  inspectCommand
+]
 
 const ABOUT = 'stalk: encrypted and authenticated messages between two programs'
 

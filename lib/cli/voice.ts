@@ -32,7 +32,7 @@ export class Voice {
 
   /** Something went wrong. */
   complain(
-    name: 'error' | 'clientError' | 'skipped',
+    name: 'error' | 'clientError' | 'skipped' | 'broken',
     { text, code, hints }: Explanation,
     facts: object = {}
   ): void {

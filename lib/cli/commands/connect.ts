@@ -150,23 +150,29 @@ function judge(connection: Connection, { sent, acknowledged }: Outcome, sender: 
 // --- who -----------------------------------------------------------------------------------------------
 
 async function peerOf(args: Args, shell: Shell): Promise<Peer> {
-  const names = args.list('peer')
-  const ways = [...(names.length > 0 ? ['--peer'] : []), ...(args.has('anyone') ? ['--anyone'] : [])]
+  const named = namedPeer(args)
   const known = ['--trust', '--known-peers'].filter(option => args.has(option.slice(2)))
-  if (ways.length > 1 || (ways.length > 0 && known.length > 0))
-    throw usage(`either ${[...ways, ...known].slice(0, 2).join(' or ')}, not both`)
+  const way = args.has('anyone') ? '--anyone' : '--peer'
+  if (named !== null && known.length > 0) throw usage(`either ${way} or ${known[0]}, not both`)
+  return named ?? knownBy(args, shell)
+}
+
+/** Whom --peer or --anyone names; null without them. */
+export function namedPeer(args: Args): Peer | null {
+  const names = args.list('peer')
+  if (args.has('anyone') && names.length > 0) throw usage('either --peer or --anyone, not both')
   if (args.has('anyone')) return 'anyone'
-  return names.length > 0 ? expected('peer', names) : knownBy(args, shell)
+  return names.length > 0 ? expected('peer', names) : null
 }
 
 /** The default identity is not shown to strangers. */
-async function identityOf(args: Args, peer: Peer): Promise<Identity | null> {
+export async function identityOf(args: Args, peer: Peer): Promise<Identity | null> {
   const named = await namedIdentity(args)
   if (named !== undefined) return named
   return peer === 'anyone' || (peer as { trust?: string }).trust === 'off' ? null : defaultIdentity()
 }
 
-function refused(error: unknown, identity: Identity | null): unknown {
+export function refused(error: unknown, identity: Identity | null): unknown {
   // What somebody has answered at the terminal.
   if (error instanceof StalkError && error.cause instanceof CommandError) return error.cause
   if (!(error instanceof StalkError) || error.code !== 'ERR_STALK_REJECTED') return error

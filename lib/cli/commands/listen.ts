@@ -12,7 +12,7 @@ import {
   type Listener,
   listener
 } from '../../index.ts'
-import { addressOf, cannotListen, textOf } from '../address.ts'
+import { addressOf, cannotListenOn, textOf } from '../address.ts'
 import { type Args, usage } from '../args.ts'
 import type { Command } from '../command.ts'
 import { ReaderGone, type SIGNAL_EXIT } from '../exit.ts'
@@ -73,8 +73,8 @@ async function receiveAll(args: Args, shell: Shell): Promise<void> {
   })
   const reception = new Reception(listening, args, shell)
   try {
-    await once(listening, 'listening').catch(error => {
-      throw cannotListen(error, address)
+    await once(listening, 'listening').catch(async error => {
+      throw await cannotListenOn(error, address)
     })
     showListening(shell, listening, address, identity, file ? [harmless(file.path)] : peers)
     await Promise.race([reception.over, shell.output.failed])
