@@ -30,6 +30,11 @@ export class Voice {
     this.#say({ event: name, ...facts }, [lines].flat())
   }
 
+  /** What another program has said; it is not ours to keep quiet. */
+  relay(name: string, facts: object, line: string): void {
+    this.#say({ event: name, ...facts }, [line])
+  }
+
   /** Something went wrong. */
   complain(
     name: 'error' | 'clientError' | 'skipped' | 'broken',

@@ -72,6 +72,7 @@ t.test('what is wrong with the command line is said with a short usage, with exi
   t.same(lines(stderr).slice(1), [
     '  usage: stalk listen [HOST:]PORT [OPTIONS]',
     '         stalk listen --path SOCKET [OPTIONS]',
+    '         stalk listen [HOST:]PORT --exec COMMAND [OPTIONS]',
     '  `stalk listen --help` says more'
   ])
 })

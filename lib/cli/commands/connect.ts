@@ -150,7 +150,7 @@ function judge(connection: Connection, { sent, acknowledged }: Outcome, sender: 
 // --- who -----------------------------------------------------------------------------------------------
 
 async function peerOf(args: Args, shell: Shell): Promise<Peer> {
-  const named = namedPeer(args)
+  const named = await namedPeer(args)
   const known = ['--trust', '--known-peers'].filter(option => args.has(option.slice(2)))
   const way = args.has('anyone') ? '--anyone' : '--peer'
   if (named !== null && known.length > 0) throw usage(`either ${way} or ${known[0]}, not both`)
@@ -158,7 +158,7 @@ async function peerOf(args: Args, shell: Shell): Promise<Peer> {
 }
 
 /** Whom --peer or --anyone names; null without them. */
-export function namedPeer(args: Args): Peer | null {
+export async function namedPeer(args: Args): Promise<Peer | null> {
   const names = args.list('peer')
   if (args.has('anyone') && names.length > 0) throw usage('either --peer or --anyone, not both')
   if (args.has('anyone')) return 'anyone'

@@ -15,7 +15,9 @@ import {
 import { addressOf, cannotListenOn, textOf } from '../address.ts'
 import { type Args, usage } from '../args.ts'
 import type { Command } from '../command.ts'
-import { ReaderGone, type SIGNAL_EXIT } from '../exit.ts'
+import type { Attendance } from '../exec/attendance.ts'
+import { attend, EXEC, type Exec, execOf } from '../exec/exec.ts'
+import { CommandError, EXIT, ReaderGone, type SIGNAL_EXIT } from '../exit.ts'
 import { explain } from '../explain.ts'
 import { KEY_LOG, keyLogOf } from '../key-log.ts'
 import { described, expected, namedIdentity, requireDefault, WHO_WE_ARE } from '../keys.ts'
@@ -29,10 +31,15 @@ import { ended, fingerprintOf, inspected, nameOf, suiteOf } from '../words.ts'
 export const listen: Command = {
   name: 'listen',
   summary: 'show messages as they arrive, and who sent them',
-  usage: ['listen [HOST:]PORT [OPTIONS]', 'listen --path SOCKET [OPTIONS]'],
+  usage: [
+    'listen [HOST:]PORT [OPTIONS]',
+    'listen --path SOCKET [OPTIONS]',
+    'listen [HOST:]PORT --exec COMMAND [OPTIONS]'
+  ],
   about: [
     'Prints each message, and on stderr who connects and how each connection ends. HOST is 127.0.0.1, this machine alone, unless you say another, as in 0.0.0.0:4000; port 0 takes a free one. With --json a message is {"connection":1,"peer":"SHA256:…","message":…}, tagged as in `stalk connect --help`; the peer is null if it is anonymous.',
-    'SIGINT (Ctrl-C) and SIGTERM end the connections with a goodbye and wait for those of the peers; then the exit code is 0. A second one ends at once.'
+    'SIGINT (Ctrl-C) and SIGTERM end the connections with a goodbye and wait for those of the peers; then the exit code is 0. A second one ends at once.',
+    'With --exec each connection has a program of its own: messages are lines of its standard input, and the lines of its output are messages, as in `stalk connect`. When the peer has said goodbye its input ends; when it ends with exit code 0 we say goodbye, otherwise the peer sees a failure. In its environment STALK_PEER is the fingerprint of the peer, empty if it is anonymous; STALK_PEER_HOST, STALK_PEER_PORT and STALK_CONNECTION say more. What it says on stderr is shown.'
   ],
   options: [
     { name: 'path', value: 'SOCKET', text: 'a Unix socket instead of a host and a port' },
@@ -51,6 +58,7 @@ export const listen: Command = {
     { name: 'require-identity', text: 'whoever connects must show a key' },
     { name: 'once', text: 'take one connection, and end with it: the exit code is how it ended' },
     { name: 'echo', text: 'send every message back' },
+    ...EXEC,
     ...PROTOCOL,
     KEY_LOG
   ],
@@ -59,6 +67,7 @@ export const listen: Command = {
 
 async function receiveAll(args: Args, shell: Shell): Promise<void> {
   const address = addressOf(args, 0)
+  const exec = execOf(args)
   const peers = await expected('authorize', args.list('authorize'))
   const file = await authorizedBy(args)
   const identity = await identityOf(args)
@@ -69,9 +78,10 @@ async function receiveAll(args: Args, shell: Shell): Promise<void> {
     identity,
     peer: peers.length > 0 ? peers : 'anyone',
     ...(file && { authorize: file }),
-    requireIdentity: args.has('require-identity')
+    requireIdentity: args.has('require-identity'),
+    allowHalfOpen: exec !== null // it is the program that ends it
   })
-  const reception = new Reception(listening, args, shell)
+  const reception = new Reception(listening, args, shell, exec)
   try {
     await once(listening, 'listening').catch(async error => {
       throw await cannotListenOn(error, address)
@@ -128,6 +138,8 @@ class Reception {
   readonly #listening: Listener
   readonly #args: Args
   readonly #shell: Shell
+  readonly #exec: Exec | null
+  readonly #attended = new Set<Attendance>()
   readonly #screen = new Terminal(process.stdout)
   /** Each with its own end. */
   readonly #connections = new Map<Connection, Promise<void>>()
@@ -137,7 +149,8 @@ class Reception {
   #failure: Error | null = null
   #fail: (error: unknown) => void = () => {}
 
-  constructor(listening: Listener, args: Args, shell: Shell) {
+  constructor(listening: Listener, args: Args, shell: Shell, exec: Exec | null) {
+    this.#exec = exec
     this.#listening = listening
     this.#args = args
     this.#shell = shell
@@ -171,7 +184,8 @@ class Reception {
     this.#listening.close()
     const connections = this.#connections.size
     this.#shell.voice.event('ending', { signal, connections }, `ending (${signal}); again to end at once`)
-    for (const connection of this.#connections.keys()) connection.end()
+    if (this.#exec) for (const attendance of this.#attended) attendance.endInput()
+    else for (const connection of this.#connections.keys()) connection.end()
   }
 
   #refused(error: Error, socket: Socket): void {
@@ -195,7 +209,10 @@ class Reception {
     const { voice } = this.#shell
     connection.on('messageError', error => voice.complain('skipped', explain(error), { connection: number }))
     this.#showConnected(number, connection)
-    await this.#receive(number, connection).catch(error => {
+    const received = this.#exec
+      ? this.#execute(number, connection, this.#exec)
+      : this.#receive(number, connection)
+    await received.catch(error => {
       if (error !== connection.errored) throw error
     })
     const outcome = await connection.outcome
@@ -212,6 +229,23 @@ class Reception {
       if (connection.writableNeedDrain) await room(connection)
     }
     connection.end()
+  }
+
+  async #execute(number: number, connection: Connection, exec: Exec): Promise<void> {
+    if (this.#attended.size >= exec.most) {
+      connection.destroy(new CommandError(EXIT.failed, `there are ${exec.most} programs already`))
+      return
+    }
+    const { voice } = this.#shell
+    const attendance = attend(number, connection, exec)
+    this.#attended.add(attendance)
+    attendance.onNote(text =>
+      voice.relay('stderr', { connection: number, text }, `#${number} | ${harmless(text)}`)
+    )
+    await attendance.hold().finally(() => this.#attended.delete(attendance))
+    if (attendance.unread === 0) return
+    const text = `#${number}: ${attendance.unread} messages came when its program read no more`
+    voice.complain('skipped', { text, hints: [] }, { connection: number, messages: attendance.unread })
   }
 
   #showConnected(number: number, connection: Connection): void {

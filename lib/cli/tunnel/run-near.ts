@@ -27,7 +27,7 @@ export async function runNear(args: Args, shell: Shell): Promise<void> {
   const { voice } = shell
   const from = place(args, 'listen', 0)
   const to = place(args, 'to', 1)
-  const peer = namedPeer(args) ?? nobody()
+  const peer = (await namedPeer(args)) ?? nobody()
   const identity = await identityOf(args, peer)
   const failure = (error: unknown): unknown => refused(cannotConnect(error, to), identity)
   const traffic = trafficOf(args, shell, 'near')
