@@ -6,6 +6,8 @@ import { CommandError, EXIT, ReaderGone } from './exit.ts'
 export class Output {
   /** Never fulfilled; rejected with ReaderGone or a CommandError when nothing can be written any more. */
   readonly failed: Promise<never>
+  /** Makes room on a terminal that others write to as well. */
+  beforeLine: () => void = () => {}
   readonly #stream: Writable
   #gone = false
 
@@ -22,6 +24,7 @@ export class Output {
 
   /** Fulfilled when there is room for more; never, if `failed`. */
   line(text: string): Promise<void> | undefined {
+    this.beforeLine()
     if (this.#stream.write(`${text}\n`)) return undefined
     return new Promise(resolve => this.#stream.once('drain', resolve))
   }

@@ -31,7 +31,8 @@ export class Terminal {
   /** Whether colours and progress are wanted: a terminal that can, and no NO_COLOR. */
   readonly lively: boolean
   readonly #screen: Screen
-  #progressing = false
+  /** How many columns the line of progress takes; 0 if there is none. */
+  #drawn = 0
   #gone = false
 
   constructor(screen: Screen = process.stdout, env: Environment = process.env) {
@@ -52,16 +53,31 @@ export class Terminal {
     this.#write(`${text}\n`)
   }
 
+  /** How long a line of progress may be. */
+  get room(): number {
+    return this.#columns - 1
+  }
+
   progress(text: string): void {
     if (!this.lively) return
-    this.#progressing = true
-    const room = (this.#screen.columns || DEFAULT_COLUMNS) - 1
-    this.#write(`${CLEAR_LINE}${this.paint('dim', text.slice(0, room))}`)
+    const shown = text.slice(0, this.room)
+    this.#write(`${this.#clearing()}${this.paint('dim', shown)}`)
+    this.#drawn = Math.max(shown.length, 1)
   }
 
   endProgress(): void {
-    if (this.#progressing) this.#write(CLEAR_LINE)
-    this.#progressing = false
+    if (this.#drawn > 0) this.#write(this.#clearing())
+    this.#drawn = 0
+  }
+
+  get #columns(): number {
+    return this.#screen.columns || DEFAULT_COLUMNS
+  }
+
+  /** A terminal that was made narrower since has wrapped the line. */
+  #clearing(): string {
+    const wraps = Math.ceil(this.#drawn / this.#columns) - 1
+    return CLEAR_LINE + `\x1b[1A${CLEAR_LINE}`.repeat(Math.max(wraps, 0))
   }
 
   /** Fulfilled when everything was handed over, or nobody reads any more. */

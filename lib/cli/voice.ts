@@ -24,6 +24,11 @@ export class Voice {
     this.#manner = manner
   }
 
+  /** Whether somebody is there to watch a line that changes. */
+  get wantsStatus(): boolean {
+    return this.terminal.lively && !this.#manner.json && !this.#manner.quiet
+  }
+
   /** Something happened: `lines` for a person, or the name and the facts for a script. */
   event(name: string, facts: object, lines: string | readonly string[]): void {
     if (this.#manner.quiet) return

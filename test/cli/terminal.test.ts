@@ -52,6 +52,20 @@ t.test('progress is cut so that it never takes a second line', async t => {
   t.match(text(), '[2m123456789\x1b')
 })
 
+t.test('progress that was wrapped when the terminal got narrower is cleared on all its lines', async t => {
+  const { stream, text } = screen(true, 80)
+  const terminal = new Terminal(stream, {})
+  terminal.progress('x'.repeat(70))
+  text()
+  Object.assign(stream, { columns: 30 })
+  t.equal(terminal.room, 29)
+  terminal.progress('y')
+  t.equal(text(), '\r\x1b[2K\x1b[1A\r\x1b[2K\x1b[1A\r\x1b[2K\x1b[2my\x1b[0m')
+  terminal.endProgress()
+  terminal.endProgress()
+  t.equal(text(), '\r\x1b[2K')
+})
+
 t.test('after the reader has gone nothing is written, and nobody waits', async t => {
   const { stream, text } = screen(false)
   const terminal = new Terminal(stream, {})

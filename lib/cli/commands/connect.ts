@@ -6,6 +6,7 @@ import { addressOf, cannotConnect, textOf } from '../address.ts'
 import { type Args, usage } from '../args.ts'
 import type { Command } from '../command.ts'
 import { CommandError, EXIT, Interrupted, ReaderGone } from '../exit.ts'
+import { Flow } from '../flow.ts'
 import { KEY_LOG, keyLogOf } from '../key-log.ts'
 import { defaultIdentity, described, expected, namedIdentity, WHO_WE_ARE } from '../keys.ts'
 import { writeLine } from '../ndjson.ts'
@@ -13,6 +14,7 @@ import type { Output } from '../output.ts'
 import { PROTOCOL, protocolOf } from '../protocol.ts'
 import { Sender } from '../sender.ts'
 import type { Shell } from '../shell.ts'
+import { showStatus } from '../status.ts'
 import { knownBy, newcomers, TRUST } from '../trust.ts'
 import { showConnected, showEnd } from '../words.ts'
 
@@ -104,6 +106,14 @@ class Conversation {
     return outcome
   }
 
+  /** Not where somebody types: what is typed stands on the same line. */
+  #showStatus(connection: Connection): void {
+    if (this.#shell.input.isTTY) return
+    const flow = new Flow()
+    flow.add(connection)
+    showStatus(this.#shell, flow)
+  }
+
   async #open(): Promise<Connection> {
     const address = addressOf(this.#args, 1)
     const peer = await peerOf(this.#args, this.#shell)
@@ -126,6 +136,7 @@ class Conversation {
     this.#connection.on('error', () => {}) // whoever reads it is told
     showConnected(this.#shell.voice, textOf(address), this.#connection)
     await sayWhoIsNew()
+    this.#showStatus(this.#connection)
     return this.#connection
   }
 }

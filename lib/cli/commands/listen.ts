@@ -19,11 +19,13 @@ import type { Attendance } from '../exec/attendance.ts'
 import { attend, EXEC, type Exec, execOf } from '../exec/exec.ts'
 import { CommandError, EXIT, ReaderGone, type SIGNAL_EXIT } from '../exit.ts'
 import { explain } from '../explain.ts'
+import { Flow } from '../flow.ts'
 import { KEY_LOG, keyLogOf } from '../key-log.ts'
 import { described, expected, namedIdentity, requireDefault, WHO_WE_ARE } from '../keys.ts'
 import { PROTOCOL, protocolOf } from '../protocol.ts'
 import { room } from '../room.ts'
 import type { Shell } from '../shell.ts'
+import { showStatus } from '../status.ts'
 import { toTagged } from '../tagged.ts'
 import { harmless, Terminal } from '../terminal.ts'
 import { ended, fingerprintOf, inspected, nameOf, suiteOf } from '../words.ts'
@@ -87,6 +89,7 @@ async function receiveAll(args: Args, shell: Shell): Promise<void> {
       throw await cannotListenOn(error, address)
     })
     showListening(shell, listening, address, identity, file ? [harmless(file.path)] : peers)
+    showStatus(shell, reception.flow)
     await Promise.race([reception.over, shell.output.failed])
   } catch (error) {
     if (error instanceof ReaderGone) await reception.abort()
@@ -135,6 +138,7 @@ function showListening(
 class Reception {
   /** Fulfilled when it has ended as asked; rejected with what ended the one connection of --once. */
   readonly over: Promise<void>
+  readonly flow = new Flow()
   readonly #listening: Listener
   readonly #args: Args
   readonly #shell: Shell
@@ -200,6 +204,7 @@ class Reception {
     if (this.#ending || (once && this.#count > 0)) return void connection.destroy()
     if (once) this.#listening.close()
     this.#count += 1
+    this.flow.add(connection)
     const ended = this.#attend(this.#count, connection).catch(error => this.#fail(error))
     this.#connections.set(connection, ended)
     void ended.then(() => this.#connections.delete(connection))

@@ -6,8 +6,10 @@ import { type Identity, listener } from '../../index.ts'
 import { textOf } from '../address.ts'
 import { type Args, usage } from '../args.ts'
 import { explain } from '../explain.ts'
+import { Flow } from '../flow.ts'
 import { described, expected, namedIdentity, requireDefault } from '../keys.ts'
 import type { Shell } from '../shell.ts'
+import { showStatus } from '../status.ts'
 import { harmless } from '../terminal.ts'
 import { fingerprintOf } from '../words.ts'
 import { Far } from './far.ts'
@@ -35,7 +37,8 @@ export async function runFar(args: Args, shell: Shell): Promise<void> {
   const peers = await authorized(args)
   const named = await namedIdentity(args)
   const identity = named === undefined ? await requireDefault(['--anonymous goes without']) : named
-  const traffic = trafficOf(args, shell, 'far')
+  const flow = new Flow()
+  const traffic = trafficOf(args, shell, 'far', flow)
   const server = listener({
     ...from,
     ...stalkOptions(args, shell),
@@ -68,6 +71,7 @@ export async function runFar(args: Args, shell: Shell): Promise<void> {
       `    ${identity ? `--peer ${identity.fingerprint}` : '--anyone'}`
     ]
   )
+  showStatus(shell, flow, 'connection')
   await Promise.race([ended, failureOf(server)])
 }
 

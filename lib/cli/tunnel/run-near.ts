@@ -6,8 +6,10 @@ import { type Args, usage } from '../args.ts'
 import { identityOf, namedPeer, refused } from '../commands/connect.ts'
 import { EXIT, exitOf } from '../exit.ts'
 import { explain } from '../explain.ts'
+import { Flow } from '../flow.ts'
 import { described } from '../keys.ts'
 import type { Shell } from '../shell.ts'
+import { showStatus } from '../status.ts'
 import { Near } from './near.ts'
 import {
   DIAL_SECONDS,
@@ -30,7 +32,8 @@ export async function runNear(args: Args, shell: Shell): Promise<void> {
   const peer = (await namedPeer(args)) ?? nobody()
   const identity = await identityOf(args, peer)
   const failure = (error: unknown): unknown => refused(cannotConnect(error, to), identity)
-  const traffic = trafficOf(args, shell, 'near')
+  const flow = new Flow()
+  const traffic = trafficOf(args, shell, 'near', flow)
   const handshakeTimeout = ms(args, 'connect-timeout', DIAL_SECONDS) as number
   const options = { ...to, ...stalkOptions(args, shell), handshakeTimeout, peer, identity }
   const near = new Near(traffic, options, nearWords(voice, failure))
@@ -40,6 +43,7 @@ export async function runNear(args: Args, shell: Shell): Promise<void> {
     `  we:     ${described(identity)}`,
     `  expect: ${namesOf(peer).join('\n          ') || 'anyone'}`
   ])
+  showStatus(shell, flow, 'connection')
   await Promise.race([ended, found(near, shell, textOf(to), failure), failureOf(near.server)])
 }
 

@@ -8,9 +8,10 @@ import type { Address, Identity, StalkOptions } from '../../index.ts'
 import { cannotListenOn, placeOf, textOf } from '../address.ts'
 import { type Args, usage } from '../args.ts'
 import { CommandError, EXIT } from '../exit.ts'
+import type { Flow } from '../flow.ts'
 import { keyLogOf } from '../key-log.ts'
 import type { Shell, Signal } from '../shell.ts'
-import { Traffic } from './traffic.ts'
+import { type Reporter, Traffic } from './traffic.ts'
 import { APP } from './wire.ts'
 import { counted, type End, showEnding, trips } from './words.ts'
 
@@ -36,10 +37,15 @@ export const ms = (args: Args, name: string, fallback?: number): number | undefi
   return seconds === undefined ? undefined : seconds * 1_000
 }
 
-export function trafficOf(args: Args, { voice }: Shell, end: End): Traffic {
+export function trafficOf(args: Args, { voice }: Shell, end: End, flow: Flow): Traffic {
   const all = args.count('max-connections', MAX_PLACES) ?? PLACES
   const perAddress = args.count('max-per-address', MAX_PLACES) ?? all
-  return new Traffic({ all, perAddress, idleMs: ms(args, 'idle') }, trips(voice, end))
+  const reporter = trips(voice, end)
+  const opened: Reporter['opened'] = (trip, connection) => {
+    flow.add(connection)
+    reporter.opened(trip, connection)
+  }
+  return new Traffic({ all, perAddress, idleMs: ms(args, 'idle') }, { ...reporter, opened })
 }
 
 export function stalkOptions(args: Args, shell: Shell): Omit<StalkOptions, 'role' | 'tickets' | 'sessions'> {
