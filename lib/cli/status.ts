@@ -21,12 +21,12 @@ export function showStatus({ voice, output }: Shell, flow: Flow, noun = 'peer'):
     const at = performance.now()
     const rate = ((reading.messages - last.messages) * 1_000) / Math.max(at - last.at, 1)
     last = { at, messages: reading.messages }
+    if (reading.roundTrip === null) flow.measure()
     terminal.progress(fitting(fieldsOf(reading, rate, noun), terminal.room))
   }
   if (process.stdout.isTTY) output.beforeLine = () => terminal.endProgress()
   setInterval(draw, DRAW_MS).unref()
   setInterval(() => flow.measure(), MEASURE_MS).unref()
-  setTimeout(() => flow.measure(), DRAW_MS).unref()
   process.once('exit', () => terminal.endProgress())
 }
 

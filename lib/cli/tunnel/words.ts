@@ -25,7 +25,9 @@ export function trips(voice: Voice, end: End): Reporter {
     },
     ended: ({ number, from }, { sent, received, ms, broken }) => {
       const facts = { connection: number, from, sent, received, ms: Math.round(ms) }
-      const moved = `${sized(sent)} there, ${sized(received)} back, ${seconds(ms)}`
+      // As the program sees it that is carried: there is where the service is, at either end.
+      const [there, back] = end === 'near' ? [sent, received] : [received, sent]
+      const moved = `${sized(there)} there, ${sized(back)} back, ${seconds(ms)}`
       if (broken === null)
         return voice.event('ended', { ...facts, kind: 'end' }, `#${number} ${from}: ended: ${moved}`)
       const text = `#${number} ${from}: ${broken.by === 'us' ? 'given up' : 'reset'} after ${moved}: `
