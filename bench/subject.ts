@@ -1,5 +1,5 @@
 // What is measured against what: the shapes that every subject has, stalk and its rivals alike. A subject knows
-// how to open its channel with the settings that its users would take; it knows no question and no clock.
+// how to open its channels with the settings that its users would take; it knows no question and no clock.
 
 /** Texts that a role needs to prove who it is and to know the other, such as keys and certificates in PEM. */
 export type Credentials = Readonly<Record<string, string>>
@@ -14,6 +14,8 @@ export interface BothCredentials {
 export interface Channel {
   readonly outbound: Outbound
   readonly inbound: Inbound
+  /** Ends it at once. */
+  destroy(): void
 }
 
 /** What node:stream's Writable offers, as far as it is used. */
@@ -29,17 +31,17 @@ export interface Inbound {
   on(event: 'end', listener: () => void): unknown
 }
 
-export interface Listening {
-  readonly port: number
-  readonly accepted: Promise<Channel>
-}
-
 /** Carries messages between two processes over loopback. */
 export interface Transport {
   credentials(): Promise<BothCredentials>
-  /** On a free port of 127.0.0.1, for one connection. */
-  listen(own: Credentials): Promise<Listening>
+  /** On a free port of 127.0.0.1, which it answers; `accepted` is given every connection that is verified. */
+  listen(own: Credentials, accepted: (channel: Channel) => void): Promise<number>
   connect(port: number, own: Credentials): Promise<Channel>
+}
+
+/** Both ends in one process, with no socket in between. */
+export interface Local {
+  pair(): Promise<readonly [from: Channel, to: Channel]>
 }
 
 /** A limit: encodes and decodes in one process, with nothing in between. */
@@ -48,4 +50,8 @@ export interface Codec {
   decode(bytes: Buffer): unknown
 }
 
-export type Subject = { readonly transport: Transport } | { readonly codec: Codec }
+export interface Subject {
+  readonly transport?: Transport
+  readonly local?: Local
+  readonly codec?: Codec
+}

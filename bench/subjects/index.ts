@@ -1,22 +1,39 @@
 // The subjects by name. Each is loaded only where it is run, so that no process holds another's code: msgpackr
-// can be changed by whoever loads it. Rivals with packages of their own are to live in bench/compare.
+// can be changed by whoever loads it. Rivals with packages of their own live in bench/compare.
 
-import type { Subject } from '../subject.ts'
+import type { Subject, Transport } from '../subject.ts'
 
-export const SUBJECTS = {
-  stalk: 'stalk, mutual RSA-2048, pinned',
-  'tls+msgpackr': 'TLS 1.3, mutual RSA-2048, PackrStream',
-  'tcp+msgpackr': 'plain TCP, PackrStream',
-  codec: 'limit: msgpackr alone, no I/O, no crypto'
-} as const
-
-export type SubjectName = keyof typeof SUBJECTS
-
-const LOADERS: Readonly<Record<SubjectName, () => Promise<Subject>>> = {
-  stalk: async () => ({ transport: (await import('./stalk.ts')).transport }),
-  'tls+msgpackr': async () => ({ transport: (await import('./tls.ts')).transport }),
-  'tcp+msgpackr': async () => ({ transport: (await import('./tcp.ts')).transport }),
+const LOADERS: Readonly<Record<string, () => Promise<Subject>>> = {
+  stalk: async () => {
+    const { stalk } = await import('./stalk.ts')
+    const { local } = await import('./stalk-local.ts')
+    return { transport: stalk({ type: 'rsa' }), local }
+  },
+  'stalk-ed25519': async () => ({ transport: (await import('./stalk.ts')).stalk({ type: 'ed25519' }) }),
+  'stalk-resumed': async () => ({
+    transport: (await import('./stalk.ts')).stalk({ type: 'rsa', resumed: true })
+  }),
+  direct: async () => {
+    const { local, transport } = await import('./direct.ts')
+    return { local, transport }
+  },
+  tls: async () => ({ transport: (await import('./tls.ts')).bareTls() }),
+  'tls-resumed': async () => ({ transport: (await import('./tls.ts')).bareTls({ resumed: true }) }),
+  'tls+msgpackr': async () => ({ transport: (await import('./tls.ts')).tlsWithMsgpackr }),
+  tcp: async () => ({ transport: (await import('./tcp.ts')).bareTcp }),
+  'tcp+length': async () => ({ transport: (await import('./tcp.ts')).tcpWithLengths }),
+  'tcp+msgpackr': async () => ({ transport: (await import('./tcp.ts')).tcpWithMsgpackr }),
   codec: async () => ({ codec: (await import('./codec.ts')).codec })
 }
 
-export const loadSubject = (name: SubjectName): Promise<Subject> => LOADERS[name]()
+export async function loadSubject(name: string): Promise<Subject> {
+  const load = LOADERS[name]
+  if (!load) throw new Error(`there is no subject ${name}; there are ${Object.keys(LOADERS).join(', ')}`)
+  return load()
+}
+
+export async function transportOf(name: string): Promise<Transport> {
+  const { transport } = await loadSubject(name)
+  if (!transport) throw new Error(`${name} is no transport`)
+  return transport
+}

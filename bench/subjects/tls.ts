@@ -1,46 +1,78 @@
-// The strongest rival: TLS 1.3 with a certificate at both ends, each verified by the other, and msgpackr's streams
-// with their defaults, record structures included. What a Node user would write.
+// The strongest rival: TLS 1.3 with an RSA-2048 certificate at both ends, each verified by the other; bare, or with
+// msgpackr's streams.
 
 import { execFile } from 'node:child_process'
 import { once } from 'node:events'
 import type { AddressInfo } from 'node:net'
 import tls, { type TLSSocket } from 'node:tls'
 import { promisify } from 'node:util'
-import { PackrStream, UnpackrStream } from 'msgpackr'
-import type { Channel, Transport } from '../subject.ts'
+import type { BothCredentials, Channel, Credentials, Transport } from '../subject.ts'
+import { bare, withMsgpackr } from './tcp.ts'
 
-export const transport: Transport = {
-  async credentials() {
-    const [ours, theirs] = await Promise.all([selfSigned(), selfSigned()])
-    return {
-      listener: { key: ours.key, cert: ours.cert, ca: theirs.cert },
-      connector: { key: theirs.key, cert: theirs.cert, ca: ours.cert }
+interface Kind {
+  /** Whether sessions are resumed, all but the first. */
+  readonly resumed?: boolean
+}
+
+function tlsTransport(channelOf: (socket: TLSSocket) => Channel, { resumed = false }: Kind = {}): Transport {
+  const sessions: Buffer[] = []
+  let first = true
+  return {
+    credentials: mutualCertificates,
+
+    async listen(own, accepted) {
+      const server = tls.createServer(mutual(own), socket => accepted(channelOf(verified(socket))))
+      server.on('tlsClientError', error => {
+        throw error
+      })
+      server.listen(0, '127.0.0.1')
+      await once(server, 'listening')
+      return (server.address() as AddressInfo).port
+    },
+
+    async connect(port, own) {
+      const session = resumed ? sessions.pop() : undefined
+      const socket = tls.connect({
+        host: '127.0.0.1',
+        port,
+        secureContext: contextOf(own),
+        minVersion: 'TLSv1.3',
+        ...(session ? { session } : {})
+      })
+      if (resumed) socket.on('session', given => sessions.push(given))
+      await once(socket, 'secureConnect')
+      if (resumed && !first && !socket.isSessionReused()) throw new Error('tls: the session was not resumed')
+      first = false
+      return channelOf(verified(socket))
     }
-  },
-
-  async listen({ key, cert, ca }) {
-    const mutual = { requestCert: true, rejectUnauthorized: true }
-    const server = tls.createServer({ key, cert, ca, ...mutual, minVersion: 'TLSv1.3' })
-    server.listen(0, '127.0.0.1')
-    await once(server, 'listening')
-    const accepted = once(server, 'secureConnection').then(([socket]) => channelOf(socket as TLSSocket))
-    accepted.finally(() => server.close())
-    return { port: (server.address() as AddressInfo).port, accepted }
-  },
-
-  async connect(port, { key, cert, ca }) {
-    const socket = tls.connect({ host: '127.0.0.1', port, key, cert, ca, minVersion: 'TLSv1.3' })
-    await once(socket, 'secureConnect')
-    return channelOf(socket)
   }
 }
 
-function channelOf(socket: TLSSocket): Channel {
+export const bareTls = (kind?: Kind): Transport => tlsTransport(bare, kind)
+export const tlsWithMsgpackr: Transport = tlsTransport(withMsgpackr)
+
+/** What a server needs so that both ends are verified, in TLS 1.3 alone. */
+export const mutual = ({ key, cert, ca }: Credentials) =>
+  ({ key, cert, ca, requestCert: true, rejectUnauthorized: true, minVersion: 'TLSv1.3' }) as const
+
+let context: tls.SecureContext | undefined
+
+/** Made once, as a program that connects often would. */
+function contextOf({ key, cert, ca }: Credentials): tls.SecureContext {
+  context ??= tls.createSecureContext({ key, cert, ca, minVersion: 'TLSv1.3' })
+  return context
+}
+
+export function verified(socket: TLSSocket): TLSSocket {
   if (!socket.authorized || socket.getProtocol() !== 'TLSv1.3')
     throw new Error('tls: the peer is not verified')
-  const outbound = new PackrStream()
-  outbound.pipe(socket)
-  return { outbound, inbound: socket.pipe(new UnpackrStream()) }
+  return socket
+}
+
+/** For both ends, each with the other's as what it trusts. */
+export async function mutualCertificates(): Promise<BothCredentials> {
+  const [ours, theirs] = await Promise.all([selfSigned(), selfSigned()])
+  return { listener: { ...ours, ca: theirs.cert }, connector: { ...theirs, ca: ours.cert } }
 }
 
 /** An RSA-2048 key and a certificate that it signed for itself, in PEM. */

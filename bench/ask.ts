@@ -1,0 +1,50 @@
+// Asks one question of every subject, round by round, one after the other within a round (A B C A B C), after a round
+// that does not count. What can't be had, such as a rival that is not installed, is left out with its reason.
+
+import type { Plan } from './plan.ts'
+import type { Measured, Prepared, Question } from './question.ts'
+import type { Answer } from './results.ts'
+
+/** Thrown by what prepares a subject that this machine does not have. */
+export class NotHere extends Error {}
+
+export async function ask(question: Question, plan: Plan, progress: (text: string) => void): Promise<Answer> {
+  const subjects = Object.keys(question.subjects).filter(name => plan.subjects?.has(name) ?? true)
+  const samples = new Map<string, Measured[]>(subjects.map(name => [name, []]))
+  const missing = new Map<string, string>()
+  const prepared = new Map<string, Prepared>()
+  progress(`${question.name}: preparing`)
+  try {
+    for (const subject of subjects) {
+      try {
+        prepared.set(subject, await question.prepare(subject, plan))
+      } catch (error) {
+        if (!(error instanceof NotHere)) throw error
+        missing.set(subject, error.message)
+      }
+    }
+    await rounds(question, plan, prepared, samples, progress)
+  } finally {
+    await Promise.all([...prepared.values()].map(({ close }) => close?.()))
+  }
+  return { question, samples, missing }
+}
+
+/** Quick or profiled, a run tells nothing by its first round that it would not tell by the next. */
+async function rounds(
+  question: Question,
+  plan: Plan,
+  prepared: ReadonlyMap<string, Prepared>,
+  samples: ReadonlyMap<string, Measured[]>,
+  progress: (text: string) => void
+): Promise<void> {
+  const discarded = plan.scale === 'full' && plan.profiles === null ? 1 : 0
+  const count = plan.rounds * (question.rounds ?? 1)
+  for (let round = 1 - discarded; round <= count; round++) {
+    for (const [subject, { measure }] of prepared) {
+      progress(`${question.name}: round ${round} of ${count}, ${subject}`)
+      const measured = await measure()
+      if (round > 0) samples.get(subject)?.push(measured)
+    }
+  }
+}

@@ -1,0 +1,91 @@
+// A process that measures, asked over IPC, one request at a time. Knows how to start it, how to hear that it failed
+// or hangs, and how to end it; knows nothing of what it does.
+
+import { type ChildProcess, fork } from 'node:child_process'
+import { once } from 'node:events'
+import type { Opening, Reply, Request, Role } from './tasks/task.ts'
+
+const WORKER = new URL('./worker.ts', import.meta.url)
+
+/** A worker that has not answered for so long never will, in ms. */
+const MAX_SILENCE_MS = 120_000
+
+const MAX_GOODBYE_MS = 5_000
+
+export class Worker {
+  readonly #process: ChildProcess
+  readonly #name: string
+
+  constructor({ task, subject, role }: Opening) {
+    this.#name = `${role} of ${subject}, ${task},`
+    this.#process = fork(WORKER, { execArgv: ['--expose-gc', '--import=tsx'] })
+  }
+
+  /** Starts one and says what it is to do. */
+  static async open(opening: Opening): Promise<[Worker, Reply]> {
+    const worker = new Worker(opening)
+    try {
+      return [worker, await worker.ask({ open: opening })]
+    } catch (error) {
+      await worker.end()
+      throw error
+    }
+  }
+
+  async ask(request: Request): Promise<Reply> {
+    const answer = new AbortController()
+    const { signal } = answer
+    const silence = setTimeout(() => answer.abort(), MAX_SILENCE_MS)
+    try {
+      this.#process.send(request)
+      const reply = once(this.#process, 'message', { signal })
+      const exit = once(this.#process, 'exit', { signal })
+      const [first] = await Promise.race([
+        reply,
+        exit.then(([code]) => this.#failed(`has ended with ${code}`))
+      ])
+      return first as Reply
+    } catch (error) {
+      throw signal.aborted ? new Error(`the ${this.#name} is silent`, { cause: request }) : error
+    } finally {
+      clearTimeout(silence)
+      answer.abort()
+    }
+  }
+
+  #failed(what: string): never {
+    throw new Error(`the ${this.#name} ${what}`)
+  }
+
+  /** Fulfilled when the process has ended, by itself if it can. */
+  async end(): Promise<void> {
+    if (this.#process.exitCode !== null || this.#process.signalCode !== null) return
+    const exited = once(this.#process, 'exit')
+    const hanging = setTimeout(() => this.#process.kill('SIGKILL'), MAX_GOODBYE_MS)
+    if (this.#process.connected) this.#process.disconnect()
+    await exited
+    clearTimeout(hanging)
+  }
+}
+
+/** Both ends' processes, for as long as `use` runs. The listener is there before the connector starts. */
+export async function withPair<Out>(
+  openingOf: (role: Role, port: number) => Opening,
+  use: (listener: Worker, connector: Worker) => Promise<Out>
+): Promise<Out> {
+  const [listener, { port }] = await Worker.open(openingOf('listener', 0))
+  let connector: Worker | null = null
+  try {
+    const opened = await Worker.open(openingOf('connector', given(port)))
+    connector = opened[0]
+    return await use(listener, connector)
+  } finally {
+    await Promise.all([listener.end(), connector?.end()])
+  }
+}
+
+/** A figure that the other process must have given. */
+export function given(value: number | undefined): number {
+  if (value === undefined) throw new Error('a worker has left out a figure')
+  return value
+}

@@ -1,0 +1,27 @@
+// What the subjects are called where a person reads of them.
+
+const TITLES = {
+  stalk: 'stalk, mutual RSA-2048, pinned',
+  'stalk-ed25519': 'stalk, mutual Ed25519, pinned',
+  'stalk-resumed': 'stalk, resumed',
+  direct: 'limit: the same codecs in one Duplex',
+  tls: 'TLS 1.3, mutual RSA-2048',
+  'tls-resumed': 'TLS 1.3, resumed',
+  'tls+msgpackr': 'TLS 1.3, mutual RSA-2048, msgpackr',
+  tcp: 'plain TCP',
+  'tcp+length': 'limit: plain TCP, the same buffers',
+  'tcp+msgpackr': 'plain TCP, msgpackr',
+  'secret-stream+msgpackr': '@hyperswarm/secret-stream, msgpackr',
+  'zeromq+msgpackr': 'ZeroMQ CURVE, msgpackr',
+  'libp2p-noise+msgpackr': '@chainsafe/libp2p-noise, msgpackr',
+  'ws+msgpackr': 'ws over TLS 1.3, mutual, msgpackr',
+  codec: 'limit: msgpackr alone, no I/O, no crypto'
+} as const
+
+export type SubjectName = keyof typeof TITLES
+
+export const titled = (names: readonly SubjectName[]): Readonly<Record<string, string>> =>
+  Object.fromEntries(names.map(name => [name, TITLES[name]]))
+
+/** All that carry any message. */
+export const CARRIERS = ['stalk', 'tls+msgpackr', 'tcp+msgpackr'] as const satisfies readonly SubjectName[]
