@@ -4,9 +4,7 @@
 import type { Plan } from './plan.ts'
 import type { Measured, Prepared, Question } from './question.ts'
 import type { Answer } from './results.ts'
-
-/** Thrown by what prepares a subject that this machine does not have. */
-export class NotHere extends Error {}
+import { NotHere } from './subject.ts'
 
 export async function ask(question: Question, plan: Plan, progress: (text: string) => void): Promise<Answer> {
   const subjects = Object.keys(question.subjects).filter(name => plan.subjects?.has(name) ?? true)

@@ -4,6 +4,7 @@ import { readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import os from 'node:os'
 import { dirname, join } from 'node:path'
+import { rivalVersions } from './compare/install.ts'
 
 export interface Machine {
   readonly cpu: string
@@ -28,7 +29,8 @@ export const versionsOf = (): Versions => ({
   stalk: versionIn(join(import.meta.dirname, '..')),
   node: process.versions.node,
   openssl: process.versions.openssl,
-  msgpackr: versionIn(dirname(createRequire(import.meta.url).resolve('msgpackr')), '..')
+  msgpackr: versionIn(dirname(createRequire(import.meta.url).resolve('msgpackr')), '..'),
+  ...rivalVersions()
 })
 
 function versionIn(...folder: string[]): string {

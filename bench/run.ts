@@ -4,11 +4,13 @@
 
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { ask } from './ask.ts'
+import { installRivals } from './compare/install.ts'
 import { headLine, machineOf, versionsOf } from './machine.ts'
 import { planOf } from './plan.ts'
 import { QUESTIONS } from './questions/index.ts'
 import { tableOf } from './report.ts'
 import { type Answer, written } from './results.ts'
+import { isRival } from './titles.ts'
 
 /** One line that is written over, or one a question where nobody watches. */
 function progress(text: string): void {
@@ -19,6 +21,9 @@ function progress(text: string): void {
 async function main(args: readonly string[]): Promise<void> {
   const plan = planOf(args, QUESTIONS)
   if (plan.profiles !== null) mkdirSync(plan.profiles, { recursive: true })
+  const names = plan.questions.flatMap(({ subjects }) => Object.keys(subjects))
+  if (names.some(name => isRival(name) && (plan.subjects?.has(name) ?? true)))
+    await installRivals(console.log)
   const machine = machineOf()
   const versions = versionsOf()
   console.log(

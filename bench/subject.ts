@@ -1,6 +1,9 @@
 // What is measured against what: the shapes that every subject has, stalk and its rivals alike. A subject knows
 // how to open its channels with the settings that its users would take; it knows no question and no clock.
 
+/** Thrown where a subject is one that this machine does not have. */
+export class NotHere extends Error {}
+
 /** Texts that a role needs to prove who it is and to know the other, such as keys and certificates in PEM. */
 export type Credentials = Readonly<Record<string, string>>
 

@@ -23,5 +23,10 @@ export type SubjectName = keyof typeof TITLES
 export const titled = (names: readonly SubjectName[]): Readonly<Record<string, string>> =>
   Object.fromEntries(names.map(name => [name, TITLES[name]]))
 
+/** Those that bench/compare has. */
+const RIVALS = ['secret-stream+msgpackr', 'zeromq+msgpackr', 'libp2p-noise+msgpackr', 'ws+msgpackr'] as const
+
+export const isRival = (name: string): boolean => RIVALS.some(rival => rival === name)
+
 /** All that carry any message. */
-export const CARRIERS = ['stalk', 'tls+msgpackr', 'tcp+msgpackr'] as const satisfies readonly SubjectName[]
+export const CARRIERS = ['stalk', 'tls+msgpackr', ...RIVALS, 'tcp+msgpackr'] as const

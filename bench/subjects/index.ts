@@ -1,7 +1,16 @@
 // The subjects by name. Each is loaded only where it is run, so that no process holds another's code: msgpackr
 // can be changed by whoever loads it. Rivals with packages of their own live in bench/compare.
 
-import type { Subject, Transport } from '../subject.ts'
+import { NotHere, type Subject, type Transport } from '../subject.ts'
+
+/** What needs a package of its own, which may not be there, or not work on this machine. */
+const rival = (load: () => Promise<Subject>) => async (): Promise<Subject> => {
+  try {
+    return await load()
+  } catch (error) {
+    throw new NotHere(`not installed (${String(error).split('\n')[0]})`)
+  }
+}
 
 const LOADERS: Readonly<Record<string, () => Promise<Subject>>> = {
   stalk: async () => {
@@ -23,6 +32,10 @@ const LOADERS: Readonly<Record<string, () => Promise<Subject>>> = {
   tcp: async () => ({ transport: (await import('./tcp.ts')).bareTcp }),
   'tcp+length': async () => ({ transport: (await import('./tcp.ts')).tcpWithLengths }),
   'tcp+msgpackr': async () => ({ transport: (await import('./tcp.ts')).tcpWithMsgpackr }),
+  'secret-stream+msgpackr': rival(() => import('../compare/secret-stream.ts')),
+  'zeromq+msgpackr': rival(() => import('../compare/zeromq.ts')),
+  'libp2p-noise+msgpackr': rival(() => import('../compare/libp2p-noise.ts')),
+  'ws+msgpackr': rival(() => import('../compare/ws.ts')),
   codec: async () => ({ codec: (await import('./codec.ts')).codec })
 }
 

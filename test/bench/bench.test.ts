@@ -3,7 +3,7 @@
 
 import { Packr } from 'msgpackr'
 import t from 'tap'
-import { ask, NotHere } from '../../bench/ask.ts'
+import { ask } from '../../bench/ask.ts'
 import { CODEC_NAMES, stepsOf } from '../../bench/codecs/index.ts'
 import { alone, NOBODY, overLoopback, workOf } from '../../bench/pair.ts'
 import { payloadOf } from '../../bench/payloads.ts'
@@ -11,6 +11,7 @@ import { planOf } from '../../bench/plan.ts'
 import { against, type Measured, type Question } from '../../bench/question.ts'
 import { tableOf } from '../../bench/report.ts'
 import { type Answer, median, resultsOf } from '../../bench/results.ts'
+import { NotHere } from '../../bench/subject.ts'
 
 const quick = { scale: 'quick', profiles: null } as const
 
