@@ -37,7 +37,7 @@ async function rounds(
   progress: (text: string) => void
 ): Promise<void> {
   const discarded = plan.scale === 'full' && plan.profiles === null ? 1 : 0
-  const count = plan.rounds * (question.rounds ?? 1)
+  const count = Math.ceil(plan.rounds * (question.rounds ?? 1))
   for (let round = 1 - discarded; round <= count; round++) {
     for (const [subject, { measure }] of prepared) {
       progress(`${question.name}: round ${round} of ${count}, ${subject}`)

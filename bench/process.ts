@@ -33,6 +33,7 @@ export class Worker {
   }
 
   async ask(request: Request): Promise<Reply> {
+    if (this.#over) this.#failed(`has ended with ${this.#process.exitCode}`)
     const answer = new AbortController()
     const { signal } = answer
     const silence = setTimeout(() => answer.abort(), MAX_SILENCE_MS)
@@ -53,13 +54,17 @@ export class Worker {
     }
   }
 
+  get #over(): boolean {
+    return this.#process.exitCode !== null || this.#process.signalCode !== null
+  }
+
   #failed(what: string): never {
     throw new Error(`the ${this.#name} ${what}`)
   }
 
   /** Fulfilled when the process has ended, by itself if it can. */
   async end(): Promise<void> {
-    if (this.#process.exitCode !== null || this.#process.signalCode !== null) return
+    if (this.#over) return
     const exited = once(this.#process, 'exit')
     const hanging = setTimeout(() => this.#process.kill('SIGKILL'), MAX_GOODBYE_MS)
     if (this.#process.connected) this.#process.disconnect()

@@ -54,7 +54,7 @@ export interface Question {
   /** Name → title, in the order in which they run, round by round. */
   readonly subjects: Readonly<Record<string, string>>
   readonly comparisons: readonly Comparison[]
-  /** How many times the usual rounds, where a measurement is short. */
+  /** How many times the usual rounds, where a measurement is short, or long. */
   readonly rounds?: number
   prepare(subject: string, options: MeasureOptions): Promise<Prepared>
 }

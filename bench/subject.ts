@@ -4,6 +4,9 @@
 /** Thrown where a subject is one that this machine does not have. */
 export class NotHere extends Error {}
 
+/** How many sessions may be made, where sessions are resumed, before there are enough to resume. */
+export const MAX_FULL = 16
+
 /** Texts that a role needs to prove who it is and to know the other, such as keys and certificates in PEM. */
 export type Credentials = Readonly<Record<string, string>>
 
@@ -31,7 +34,7 @@ export interface Outbound {
 /** What node:stream's Readable offers, as far as it is used. */
 export interface Inbound {
   on(event: 'data', listener: (message: unknown) => void): unknown
-  on(event: 'end', listener: () => void): unknown
+  on(event: 'end' | 'error', listener: () => void): unknown
 }
 
 /** Carries messages between two processes over loopback. */

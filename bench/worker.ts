@@ -8,6 +8,9 @@ import { fail, type Opening, type Request, type Task, type TaskName } from './ta
 
 const TASKS: Readonly<Record<TaskName, () => Promise<{ task: Task }>>> = {
   carry: () => import('./tasks/carry.ts'),
+  echo: () => import('./tasks/echo.ts'),
+  greet: () => import('./tasks/greet.ts'),
+  idle: () => import('./tasks/idle.ts'),
   codec: () => import('./tasks/codec.ts'),
   local: () => import('./tasks/local.ts'),
   step: () => import('./tasks/step.ts')

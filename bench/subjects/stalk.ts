@@ -4,7 +4,7 @@
 import { once } from 'node:events'
 import type { AddressInfo } from 'node:net'
 import { type Connection, connect, Identity, listener, SessionCache } from 'stalk'
-import type { Channel, Transport } from '../subject.ts'
+import { type Channel, MAX_FULL, type Transport } from '../subject.ts'
 
 interface Kind {
   readonly type: 'rsa' | 'ed25519'
@@ -14,7 +14,7 @@ interface Kind {
 
 export function stalk({ type, resumed = false }: Kind): Transport {
   const sessions = new SessionCache()
-  let first = true
+  let full = 0
   return {
     async credentials() {
       const [ours, theirs] = await Promise.all([Identity.generate({ type }), Identity.generate({ type })])
@@ -50,9 +50,9 @@ export function stalk({ type, resumed = false }: Kind): Transport {
         peer,
         ...(resumed ? { sessions } : {})
       })
-      if (resumed && !first && !connection.security?.resumed)
-        throw new Error('stalk: the session was not resumed')
-      first = false
+      if (resumed && !connection.security?.resumed && ++full > MAX_FULL) {
+        throw new Error('stalk: sessions are not resumed')
+      }
       return channelOf(connection)
     }
   }

@@ -6,7 +6,7 @@ import { once } from 'node:events'
 import type { AddressInfo } from 'node:net'
 import tls, { type TLSSocket } from 'node:tls'
 import { promisify } from 'node:util'
-import type { BothCredentials, Channel, Credentials, Transport } from '../subject.ts'
+import { type BothCredentials, type Channel, type Credentials, MAX_FULL, type Transport } from '../subject.ts'
 import { bare, withMsgpackr } from './tcp.ts'
 
 interface Kind {
@@ -15,8 +15,8 @@ interface Kind {
 }
 
 function tlsTransport(channelOf: (socket: TLSSocket) => Channel, { resumed = false }: Kind = {}): Transport {
-  const sessions: Buffer[] = []
-  let first = true
+  let session: Buffer | undefined // good for any number of connections, as node's own agent takes it
+  let full = 0
   return {
     credentials: mutualCertificates,
 
@@ -31,7 +31,6 @@ function tlsTransport(channelOf: (socket: TLSSocket) => Channel, { resumed = fal
     },
 
     async connect(port, own) {
-      const session = resumed ? sessions.pop() : undefined
       const socket = tls.connect({
         host: '127.0.0.1',
         port,
@@ -39,10 +38,11 @@ function tlsTransport(channelOf: (socket: TLSSocket) => Channel, { resumed = fal
         minVersion: 'TLSv1.3',
         ...(session ? { session } : {})
       })
-      if (resumed) socket.on('session', given => sessions.push(given))
       await once(socket, 'secureConnect')
-      if (resumed && !first && !socket.isSessionReused()) throw new Error('tls: the session was not resumed')
-      first = false
+      if (resumed && !session) [session] = await once(socket, 'session')
+      if (resumed && !socket.isSessionReused() && ++full > MAX_FULL) {
+        throw new Error('tls: sessions are not resumed')
+      }
       return channelOf(verified(socket))
     }
   }

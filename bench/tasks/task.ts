@@ -6,7 +6,7 @@ import type { Credentials } from '../subject.ts'
 
 export type Role = 'listener' | 'connector' | 'alone'
 
-export type TaskName = 'carry' | 'codec' | 'local' | 'step'
+export type TaskName = 'carry' | 'echo' | 'greet' | 'idle' | 'codec' | 'local' | 'step'
 
 /** What a process is to do. */
 export interface Opening {

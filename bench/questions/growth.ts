@@ -1,0 +1,91 @@
+// The questions: what a message costs both ends, in CPU time, as connections grow in number while the messages of all
+// of them together stay as many, and what a message and a byte cost as messages grow. Held against stalk itself.
+
+import { overLoopback, workOf } from '../pair.ts'
+import { type PayloadName, payloadOf } from '../payloads.ts'
+import type { Cost, Figure, MeasureOptions, Prepared, Question } from '../question.ts'
+
+/** How much more it may cost at the far end. */
+const FLAT = 1.3
+
+const PER_MESSAGE: Figure = { name: 'a message', unit: 'µs of CPU', better: 'less' }
+const PER_KIB: Figure = { name: 'a KiB', unit: 'µs of CPU', better: 'less' }
+
+interface Load {
+  readonly payload: PayloadName
+  readonly messages: number
+  readonly connections: number
+}
+
+const cpuOf = ({ senderCpu, receiverCpu }: Cost): number => senderCpu + receiverCpu
+
+async function prepared(
+  load: Load,
+  options: MeasureOptions,
+  values: (cost: Cost) => number[]
+): Promise<Prepared> {
+  const warmUp = load.connections * Math.ceil(load.messages / load.connections / 4)
+  const work = await workOf({ task: 'carry', subject: 'stalk', warmUp, ...load }, options)
+  return {
+    async measure() {
+      const cost = await overLoopback(work)
+      return { values: values(cost), cost }
+    }
+  }
+}
+
+const CONNECTIONS = [1, 10, 100, 1_000] as const
+
+const MESSAGES = { quick: 40_000, full: 200_000 } as const
+
+const withConnections: Question = {
+  name: 'growth-connections',
+  title: 'small objects over more and more connections, as many in all',
+  figures: [{ ...PER_MESSAGE, name: '' }],
+  subjects: Object.fromEntries(
+    CONNECTIONS.map(count => [`${count} ×`, `${count.toLocaleString('en')} connections`])
+  ),
+  comparisons: CONNECTIONS.slice(1).map(count => ({ subject: `${count} ×`, rival: '1 ×', goal: FLAT })),
+  rounds: 0.5,
+  prepare: (subject, options) =>
+    prepared(
+      { payload: 'small', messages: MESSAGES[options.scale], connections: Number.parseInt(subject, 10) },
+      options,
+      cost => [cpuOf(cost)]
+    )
+}
+
+const SIZES = ['16B', '256B', '4KiB', '64KiB', '1MiB', '16MiB'] as const satisfies readonly PayloadName[]
+
+/** So many bytes in all, but no more messages than that and no fewer than a few. */
+const BYTES = { quick: 2 ** 27, full: 2 ** 29 } as const
+
+const messagesOf = (payload: PayloadName, { scale }: MeasureOptions): number =>
+  Math.max(8, Math.min(MESSAGES[scale], Math.floor(BYTES[scale] / payloadOf(payload).bytes)))
+
+const withSize: Question = {
+  name: 'growth-size',
+  title: 'buffers of more and more bytes',
+  figures: [PER_MESSAGE, PER_KIB],
+  subjects: Object.fromEntries(SIZES.map(size => [size, size.replace(/(\d+)/, '$1 ')])),
+  comparisons: [
+    { subject: '256B', rival: '16B', figure: PER_MESSAGE.name, goal: FLAT },
+    ...(['1MiB', '16MiB'] as const).map(subject => ({
+      subject,
+      rival: '64KiB',
+      figure: PER_KIB.name,
+      goal: FLAT
+    }))
+  ],
+  rounds: 0.5,
+  prepare(subject, options) {
+    const payload = subject as PayloadName
+    const kib = payloadOf(payload).bytes / 1_024
+    return prepared({ payload, messages: messagesOf(payload, options), connections: 1 }, options, cost => [
+      cpuOf(cost),
+      cpuOf(cost) / kib
+    ])
+  }
+}
+
+export const growthQuestions: readonly Question[] = [withConnections, withSize]

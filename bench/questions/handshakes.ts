@@ -1,0 +1,41 @@
+// The question: how many connections a second can be made, each end verifying the other; with full signatures, and
+// resumed from an earlier one. Eight at a time, on as many cores as there are.
+
+import { pairFor, workOf } from '../pair.ts'
+import { given } from '../process.ts'
+import type { Question } from '../question.ts'
+import { titled } from '../titles.ts'
+
+const HANDSHAKES = { quick: 150, full: 800 } as const
+
+/** Where sessions are resumed, the first of them are full ones. */
+const WARM_UP = { quick: 50, full: 200 } as const
+
+export const handshakes: Question = {
+  name: 'handshakes',
+  title: 'connections made, both ends verified',
+  figures: [{ name: '', unit: 'handshakes/s', better: 'more' }],
+  subjects: titled(['stalk', 'stalk-ed25519', 'stalk-resumed', 'tls', 'tls-resumed']),
+  comparisons: [
+    { subject: 'stalk', rival: 'tls', goal: 2.5 },
+    { subject: 'stalk-ed25519', rival: 'tls', goal: 5 },
+    { subject: 'stalk-resumed', rival: 'tls-resumed', goal: 2.5 }
+  ],
+  async prepare(subject, options) {
+    const [messages, warmUp] = [HANDSHAKES[options.scale], WARM_UP[options.scale]]
+    const what = { task: 'greet', subject, payload: 'byte', messages, warmUp, connections: 0 } as const
+    const work = await workOf(what, options)
+    return {
+      measure: () =>
+        pairFor(work, async (listener, connector) => {
+          await connector.ask({ run: warmUp })
+          await listener.ask({ expect: messages })
+          const { at, cpu } = await connector.ask({ run: messages })
+          const { cpu: listenerCpu } = await listener.ask({ usage: true })
+          const wall = given(at) / 1_000 / messages
+          const cost = { wall, senderCpu: given(cpu) / messages, receiverCpu: given(listenerCpu) / messages }
+          return { values: [1e6 / wall], cost }
+        })
+    }
+  }
+}

@@ -1,0 +1,38 @@
+// The question: how long a small object takes there and back, over one connection and with nothing else under way. The
+// median, and the time that one in a hundred exceeds.
+
+import { pairFor, workOf } from '../pair.ts'
+import { against, type Question } from '../question.ts'
+import { CARRIERS, titled } from '../titles.ts'
+
+const MESSAGES = { quick: 1_500, full: 8_000 } as const
+
+/** TLS is the rival to keep up with, in both figures. */
+const GOALS = { 'tls+msgpackr': 1 }
+
+export const pingPong: Question = {
+  name: 'ping-pong',
+  title: 'small objects, there and back',
+  figures: [
+    { name: 'p50', unit: 'µs', better: 'less' },
+    { name: 'p99', unit: 'µs', better: 'less' }
+  ],
+  subjects: titled(CARRIERS),
+  comparisons: ['p50', 'p99'].flatMap(figure => against('stalk', CARRIERS, GOALS, figure)),
+  async prepare(subject, options) {
+    const messages = MESSAGES[options.scale]
+    const what = { task: 'echo', subject, payload: 'small', messages, warmUp: messages / 2 } as const
+    const work = await workOf({ ...what, connections: 1 }, options)
+    return {
+      measure: () =>
+        pairFor(work, async (_, connector) => {
+          await connector.ask({ run: work.warmUp })
+          const { times = [] } = await connector.ask({ run: messages })
+          const sorted = times.toSorted((a, b) => a - b)
+          return { values: [at(sorted, 0.5), at(sorted, 0.99)], cost: null }
+        })
+    }
+  }
+}
+
+const at = (sorted: readonly number[], part: number): number => sorted[Math.floor(sorted.length * part)] ?? 0

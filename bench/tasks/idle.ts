@@ -1,0 +1,58 @@
+// Connections that are open and do nothing: what the listener's process keeps in memory for them. Each has said a
+// byte, so that what a handshake needs is not counted for what a connection needs.
+
+import { setTimeout as pause } from 'node:timers/promises'
+import { payloadOf } from '../payloads.ts'
+import type { Channel } from '../subject.ts'
+import { transportOf } from '../subjects/index.ts'
+import { atOnce } from './connect.ts'
+import type { Task } from './task.ts'
+
+/** Until buffers of the handshake have gone, in ms. */
+const SETTLE_MS = 300
+
+export const task: Task = async ({ role, subject, own, port }) => {
+  const transport = await transportOf(subject)
+  const channels: Channel[] = []
+  if (role === 'listener') {
+    const listening = await transport.listen(own, channel => {
+      channels.push(channel)
+      channel.inbound.on('error', () => {}) // it is dropped at the other end
+      channel.inbound.on('data', message => channel.outbound.write(message))
+    })
+    return [
+      async request => {
+        if ('finish' in request) for (const { destroy } of channels.splice(0)) destroy()
+        return { memory: await resident(), total: channels.length }
+      },
+      { port: listening }
+    ]
+  }
+  return [
+    async request => {
+      if ('run' in request) {
+        channels.push(...(await atOnce(request.run, async () => heard(await transport.connect(port, own)))))
+      } else if ('finish' in request) {
+        for (const { destroy } of channels.splice(0)) destroy()
+      }
+      return {}
+    },
+    {}
+  ]
+}
+
+function heard(channel: Channel): Promise<Channel> {
+  return new Promise(resolve => {
+    channel.inbound.on('data', () => resolve(channel))
+    channel.outbound.write(payloadOf('byte').make(0))
+  })
+}
+
+/** What the process holds when all garbage is collected, in bytes. */
+async function resident(): Promise<number> {
+  for (let i = 0; i < 3; i++) {
+    globalThis.gc?.()
+    await pause(SETTLE_MS)
+  }
+  return process.memoryUsage.rss()
+}
