@@ -19,8 +19,12 @@ export const run = (script: string, env: NodeJS.ProcessEnv = {}, ms = 30_000): P
   node(['--input-type=module', '--expose-gc', '--eval', script], env, ms)
 
 /** Runs a program of the project's in its folder, until it ends by itself or `ms` have passed (code null then). */
-export const runFile = (file: string, args: readonly string[], ms = 60_000): Promise<Ran> =>
-  node([file, ...args], {}, ms)
+export const runFile = (
+  file: string,
+  args: readonly string[],
+  ms = 60_000,
+  flags: readonly string[] = []
+): Promise<Ran> => node([...flags, file, ...args], {}, ms)
 
 function node(args: readonly string[], env: NodeJS.ProcessEnv, timeout: number): Promise<Ran> {
   const child = spawn(process.execPath, ['--import=tsx', ...args], {

@@ -1,0 +1,53 @@
+// node --import=tsx --expose-gc --min-semi-space-size=256 --max-semi-space-size=256 allocations.ts KIND COUNT
+//
+// How much memory a message takes from its `write` to its reader, both ends in this process: counted while no garbage
+// is collected, so that all of it is there to be counted. Prints JSON.
+
+import { once } from 'node:events'
+import { PerformanceObserver } from 'node:perf_hooks'
+import { setImmediate as turn } from 'node:timers/promises'
+import { connectedPair } from 'stalk/testing'
+
+const [kind = 'small', count = '10000'] = process.argv.slice(2)
+const buffer = Buffer.alloc(65_536, 7)
+
+const make = (n: number): unknown =>
+  kind === 'small'
+    ? { n, kind: 'reading', at: 1_700_000_000_000 + n, value: n / 7, unit: 'ms', ok: n % 3 === 0 }
+    : buffer
+
+const { initiator, responder } = await connectedPair()
+let arrived = 0
+responder.on('data', () => {
+  arrived += 1
+})
+
+async function send(messages: number): Promise<void> {
+  const goal = arrived + messages
+  for (let n = 0; n < messages; n++) if (!initiator.write(make(n))) await once(initiator, 'drain')
+  while (arrived < goal) await turn()
+}
+
+let collections = 0
+new PerformanceObserver(list => {
+  collections += list.getEntries().length
+}).observe({ entryTypes: ['gc'] })
+
+const messages = Number(count)
+await send(messages)
+globalThis.gc?.()
+await turn()
+await turn()
+collections = 0
+const before = process.memoryUsage()
+await send(messages)
+const after = process.memoryUsage()
+await turn()
+console.log(
+  JSON.stringify({
+    heap: (after.heapUsed - before.heapUsed) / messages,
+    buffers: (after.arrayBuffers - before.arrayBuffers) / messages,
+    collections
+  })
+)
+process.exit()
