@@ -1,7 +1,7 @@
 // Asks one question of every subject, round by round, one after the other within a round (A B C A B C), after a round
 // that does not count. What can't be had, such as a rival that is not installed, is left out with its reason.
 
-import type { Plan } from './plan.ts'
+import { type Plan, roundsOf } from './plan.ts'
 import type { Measured, Prepared, Question } from './question.ts'
 import type { Answer } from './results.ts'
 import { NotHere } from './subject.ts'
@@ -37,7 +37,7 @@ async function rounds(
   progress: (text: string) => void
 ): Promise<void> {
   const discarded = plan.scale === 'full' && plan.profiles === null ? 1 : 0
-  const count = Math.ceil(plan.rounds * (question.rounds ?? 1))
+  const count = roundsOf(question, plan)
   for (let round = 1 - discarded; round <= count; round++) {
     for (const [subject, { measure }] of prepared) {
       progress(`${question.name}: round ${round} of ${count}, ${subject}`)

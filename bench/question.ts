@@ -54,8 +54,8 @@ export interface Question {
   /** Name → title, in the order in which they run, round by round. */
   readonly subjects: Readonly<Record<string, string>>
   readonly comparisons: readonly Comparison[]
-  /** How many times the usual rounds, where a measurement is short, or long. */
-  readonly rounds?: number
+  /** Where they are not as many as usual: a measurement is very short, or long. */
+  readonly rounds?: Partial<Readonly<Record<Scale, number>>>
   prepare(subject: string, options: MeasureOptions): Promise<Prepared>
 }
 

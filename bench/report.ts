@@ -1,9 +1,21 @@
 // The report for the terminal: one table of all answers.
 
+import { short } from './numbers.ts'
 import type { Figure } from './question.ts'
 import { type Answer, nameOf, plain, type Result, resultsOf, titleOf } from './results.ts'
 
-const HEAD = ['', 'median', 'least to most', 'wall', 'CPU sender', 'CPU receiver', 'stalk is', 'goal', '']
+const HEAD = [
+  '',
+  'median',
+  'least to most',
+  'wall',
+  'CPU sender',
+  'CPU receiver',
+  'stalk is',
+  'of its CPU',
+  'goal',
+  ''
+]
 
 type Row = readonly string[]
 
@@ -37,7 +49,7 @@ function blockOf(answer: Answer, figure: Figure): Block {
     if (missing !== undefined) return [[`${title}: ${missing}`]]
     const own = plain(answer, figure, subject)
     if (!own) return []
-    const [first = ['', '', ''], ...more] = results.filter(({ rival }) => rival === subject).map(verdictOf)
+    const [first = NO_VERDICT, ...more] = results.filter(({ rival }) => rival === subject).map(verdictOf)
     const blank = Array.from({ length: 6 }, () => '')
     return [[title, ...figures(own), ...first], ...more.map(verdict => [...blank, ...verdict])]
   })
@@ -51,14 +63,14 @@ function figures({ value, spread, cost }: Result): string[] {
   return [...shown, short(wall), short(senderCpu), receiverCpu === 0 ? '' : short(receiverCpu)]
 }
 
-function verdictOf({ subject, better, ratio, ratioSpread, goal, met }: Result): string[] {
-  if (ratio === null || ratioSpread === null) return ['', '', '']
+const NO_VERDICT = ['', '', '', '']
+
+function verdictOf({ subject, better, ratio, ratioSpread, cpuRatio, goal, met }: Result): string[] {
+  if (ratio === null || ratioSpread === null) return NO_VERDICT
   const [least, most] = ratioSpread
   const who = subject === 'stalk' ? '' : `${subject.replace(/^.*\//, '')}: `
   const text = `${who}${ratio.toFixed(2)} × (${least.toFixed(2)} to ${most.toFixed(2)})`
-  if (goal === null) return [text, '', '']
-  return [text, `${better === 'more' ? '≥' : '≤'} ${goal}`, met ? 'met' : 'missed']
+  const cpu = cpuRatio === null ? '' : `${cpuRatio.toFixed(2)} ×`
+  if (goal === null) return [text, cpu, '', '']
+  return [text, cpu, `${better === 'more' ? '≥' : '≤'} ${goal}`, met ? 'met' : 'missed']
 }
-
-export const short = (value: number): string =>
-  value >= 10_000 ? `${(value / 1_000).toFixed(0)} k` : value.toPrecision(3)

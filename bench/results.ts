@@ -28,6 +28,8 @@ export interface Result {
   readonly rivalValue: number | null
   readonly ratio: number | null
   readonly ratioSpread: Spread | null
+  /** The same of the CPU time of both ends, where messages were sent: others on the machine disturb it less. */
+  readonly cpuRatio: number | null
   readonly goal: number | null
   readonly met: boolean | null
 }
@@ -56,6 +58,7 @@ const NO_RIVAL = {
   rivalValue: null,
   ratio: null,
   ratioSpread: null,
+  cpuRatio: null,
   goal: null,
   met: null
 } as const
@@ -112,10 +115,8 @@ function compare(
 ): Result[] {
   const ours = valuesOf(answer, figure, subject)
   const theirs = valuesOf(answer, figure, rival)
-  const ratios = ours.flatMap((value, round) => {
-    const other = theirs[round]
-    return other ? [value / other] : []
-  })
+  const ratios = ratiosOf(ours, theirs)
+  const cpuRatios = ratiosOf(cpuOf(answer, subject), cpuOf(answer, rival))
   if (ratios.length === 0) return []
   const ratio = median(ratios)
   return [
@@ -125,11 +126,22 @@ function compare(
       rivalValue: median(theirs),
       ratio,
       ratioSpread: spreadOf(ratios),
+      cpuRatio: cpuRatios.length > 0 && !figure.unit.includes('CPU') ? median(cpuRatios) : null,
       goal: goal ?? null,
       met: goal === undefined ? null : figure.better === 'more' ? ratio >= goal : ratio <= goal
     }
   ]
 }
+
+/** Of each round that both have. */
+const ratiosOf = (ours: readonly number[], theirs: readonly number[]): number[] =>
+  ours.flatMap((value, round) => {
+    const other = theirs[round]
+    return other ? [value / other] : []
+  })
+
+const cpuOf = ({ samples }: Answer, subject: string): number[] =>
+  (samples.get(subject) ?? []).flatMap(({ cost }) => (cost ? cost.senderCpu + cost.receiverCpu : []))
 
 export function median(values: readonly number[]): number {
   const sorted = values.toSorted((a, b) => a - b)

@@ -1,12 +1,16 @@
-// npm run bench -- [--quick] [--rounds N] [--only TEXT] [--subjects A,B] [--json FILE] [--profile FOLDER]
+// npm run bench -- [--quick] [--rounds N] [--only TEXT] [--subjects A,B] [--json FILE] [--publish] [--profile FOLDER]
+// npm run bench -- --chart FILE.json OUT.svg
 //
 // Asks the questions and shows one table of the answers. Progress goes to stderr while it runs.
 
 import { mkdirSync, writeFileSync } from 'node:fs'
+import { relative } from 'node:path'
 import { ask } from './ask.ts'
+import { chartOf } from './chart.ts'
 import { installRivals } from './compare/install.ts'
 import { headLine, machineOf, versionsOf } from './machine.ts'
-import { planOf } from './plan.ts'
+import { planOf, roundsOf } from './plan.ts'
+import { CHART, publish, README, RESULTS, readResults, writeResults } from './publish.ts'
 import { QUESTIONS } from './questions/index.ts'
 import { tableOf } from './report.ts'
 import { type Answer, written } from './results.ts'
@@ -20,25 +24,35 @@ function progress(text: string): void {
 
 async function main(args: readonly string[]): Promise<void> {
   const plan = planOf(args, QUESTIONS)
+  if (plan.chart) return writeFileSync(plan.chart.to, chartOf(readResults(plan.chart.from)))
   if (plan.profiles !== null) mkdirSync(plan.profiles, { recursive: true })
   const names = plan.questions.flatMap(({ subjects }) => Object.keys(subjects))
   if (names.some(name => isRival(name) && (plan.subjects?.has(name) ?? true)))
     await installRivals(console.log)
   const machine = machineOf()
   const versions = versionsOf()
-  console.log(
-    `${headLine(machine, versions)}; ${plan.rounds} rounds${plan.scale === 'quick' ? ', quick' : ''}`
-  )
+  const rounds = roundsOf({}, plan)
+  console.log(`${headLine(machine, versions)}; ${rounds} rounds${plan.scale === 'quick' ? ', quick' : ''}`)
   console.log('times in µs a message; "stalk is": the median of the ratios within each round\n')
   const answers: Answer[] = []
-  for (const question of plan.questions) answers.push(await ask(question, plan, progress))
+  for (const question of plan.questions) {
+    try {
+      answers.push(await ask(question, plan, progress))
+    } catch (error) {
+      progress('')
+      console.error(`${question.name} could not be answered:`, error)
+      process.exitCode = 1
+    }
+  }
   progress('')
   console.log(tableOf(answers))
-  if (plan.json === null) return
-  const { scale, rounds } = plan
-  const command = ['npm run bench --', ...args].join(' ')
-  const file = written(answers, { machine, versions, command, scale, rounds })
-  writeFileSync(plan.json, `${JSON.stringify(file, null, 2)}\n`)
+  const { scale, command } = plan
+  const results = written(answers, { machine, versions, command, scale, rounds })
+  if (plan.json !== null) writeResults(plan.json, results)
+  if (!plan.publish || process.exitCode) return
+  writeResults(RESULTS, results)
+  publish()
+  console.log(`\nwritten: ${[RESULTS, CHART, README].map(file => relative('', file)).join(', ')}`)
 }
 
 await main(process.argv.slice(2))

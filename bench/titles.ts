@@ -23,10 +23,40 @@ export type SubjectName = keyof typeof TITLES
 export const titled = (names: readonly SubjectName[]): Readonly<Record<string, string>> =>
   Object.fromEntries(names.map(name => [name, TITLES[name]]))
 
+/** The same where there is little room. */
+const SHORT_TITLES: Partial<Record<string, string>> = {
+  stalk: 'stalk',
+  'stalk-ed25519': 'stalk, Ed25519',
+  'tls+msgpackr': 'TLS 1.3',
+  tls: 'TLS 1.3',
+  'tcp+msgpackr': 'plain TCP',
+  tcp: 'plain TCP',
+  'tcp+length': 'limit: TCP',
+  'secret-stream+msgpackr': 'secret-stream',
+  'zeromq+msgpackr': 'ZeroMQ CURVE',
+  'libp2p-noise+msgpackr': 'libp2p-noise',
+  'ws+msgpackr': 'ws over TLS',
+  codec: 'limit: codec',
+  direct: 'limit: the codecs in one Duplex'
+}
+
+export const shortTitle = (name: string, otherwise = name): string =>
+  SHORT_TITLES[name] ?? TITLES[name as SubjectName] ?? otherwise
+
 /** Those that bench/compare has. */
-const RIVALS = ['secret-stream+msgpackr', 'zeromq+msgpackr', 'libp2p-noise+msgpackr', 'ws+msgpackr'] as const
+export const RIVALS = [
+  'secret-stream+msgpackr',
+  'zeromq+msgpackr',
+  'libp2p-noise+msgpackr',
+  'ws+msgpackr'
+] as const
 
 export const isRival = (name: string): boolean => RIVALS.some(rival => rival === name)
 
 /** All that carry any message. */
 export const CARRIERS = ['stalk', 'tls+msgpackr', ...RIVALS, 'tcp+msgpackr'] as const
+
+/** Those that stalk can't be ahead of. Plain TCP protects nothing. */
+const LIMITS = ['codec', 'direct', 'tcp', 'tcp+length', 'tcp+msgpackr']
+
+export const isLimit = (name: string): boolean => LIMITS.includes(name)

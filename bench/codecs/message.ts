@@ -88,7 +88,7 @@ const MAKERS: Readonly<Record<string, { readonly title: string; make: Make }>> =
   }
 }
 
-const PAYLOADS: readonly PayloadName[] = ['small', 'mixed', '1KiB', '64KiB']
+const PAYLOADS: readonly PayloadName[] = ['small', 'mixed', '64KiB']
 
 export const steps: Steps = Object.fromEntries(
   PAYLOADS.flatMap(payload =>

@@ -43,10 +43,13 @@ const withConnections: Question = {
   title: 'small objects over more and more connections, as many in all',
   figures: [{ ...PER_MESSAGE, name: '' }],
   subjects: Object.fromEntries(
-    CONNECTIONS.map(count => [`${count} ×`, `${count.toLocaleString('en')} connections`])
+    CONNECTIONS.map(count => [
+      `${count} ×`,
+      count === 1 ? '1 connection' : `${count.toLocaleString('en')} connections`
+    ])
   ),
   comparisons: CONNECTIONS.slice(1).map(count => ({ subject: `${count} ×`, rival: '1 ×', goal: FLAT })),
-  rounds: 0.5,
+  rounds: { quick: 1 },
   prepare: (subject, options) =>
     prepared(
       { payload: 'small', messages: MESSAGES[options.scale], connections: Number.parseInt(subject, 10) },
@@ -77,7 +80,7 @@ const withSize: Question = {
       goal: FLAT
     }))
   ],
-  rounds: 0.5,
+  rounds: { quick: 1 },
   prepare(subject, options) {
     const payload = subject as PayloadName
     const kib = payloadOf(payload).bytes / 1_024

@@ -6,32 +6,33 @@ import { given } from '../process.ts'
 import { against, type Question } from '../question.ts'
 import { titled } from '../titles.ts'
 
-const CONNECTIONS = 1_000
+const CONNECTIONS = { quick: 250, full: 1_000 } as const
 
-const WARM_UP = 200
+const WARM_UP = { quick: 50, full: 200 } as const
 
 const NAMES = ['stalk', 'tls', 'tcp'] as const
 
 export const idleMemory: Question = {
   name: 'idle-memory',
-  title: `an idle connection at the listener, of ${CONNECTIONS.toLocaleString('en')}`,
+  title: 'an idle connection, at the listener',
   figures: [{ name: '', unit: 'KB', better: 'less' }],
   subjects: titled(NAMES),
   comparisons: against('stalk', NAMES, { tls: 0.7 }),
-  rounds: 0.5,
+  rounds: { quick: 1 },
   async prepare(subject, options) {
-    const what = { task: 'idle', subject, payload: 'byte', messages: CONNECTIONS, warmUp: WARM_UP } as const
-    const work = await workOf({ ...what, connections: 0 }, options)
+    const [connections, warmUp] = [CONNECTIONS[options.scale], WARM_UP[options.scale]]
+    const what = { task: 'idle', subject, payload: 'byte', messages: 0, warmUp, connections } as const
+    const work = await workOf(what, options)
     return {
       measure: () =>
         pairFor(work, async (listener, connector) => {
-          await connector.ask({ run: WARM_UP })
+          await connector.ask({ run: warmUp })
           await connector.ask({ finish: true })
           const before = await listener.ask({ finish: true })
-          await connector.ask({ run: CONNECTIONS })
+          await connector.ask({ run: connections })
           const after = await listener.ask({ usage: true })
-          if (after.total !== CONNECTIONS) throw new Error(`${after.total} connections are open`)
-          return { values: [(given(after.memory) - given(before.memory)) / CONNECTIONS / 1e3], cost: null }
+          if (after.total !== connections) throw new Error(`${after.total} connections are open`)
+          return { values: [(given(after.memory) - given(before.memory)) / connections / 1e3], cost: null }
         })
     }
   }

@@ -13,6 +13,7 @@ interface OneWay {
   readonly messages: Readonly<Record<Scale, number>>
   readonly limits: readonly SubjectName[]
   readonly goals: Readonly<Record<string, number>>
+  readonly rounds?: Question['rounds']
 }
 
 /** The warm-up's part of the messages that are measured. */
@@ -24,7 +25,7 @@ const inBytes = (payload: PayloadName) => ({
   of: ({ wall }: Cost) => payloadOf(payload).bytes / wall
 })
 
-function oneWay({ name, title, payload, messages, limits, goals }: OneWay): Question {
+function oneWay({ name, title, payload, messages, limits, goals, rounds = {} }: OneWay): Question {
   const subjects = [...CARRIERS, ...limits]
   const { unit, of } = limits.includes('codec') ? inMessages : inBytes(payload)
   return {
@@ -33,6 +34,7 @@ function oneWay({ name, title, payload, messages, limits, goals }: OneWay): Ques
     figures: [{ name: '', unit, better: 'more' }],
     subjects: titled(subjects),
     comparisons: against('stalk', subjects, goals),
+    rounds,
     async prepare(subject, options) {
       const work = await prepared(subject, payload, messages[options.scale], options)
       const measure = subject === 'codec' ? alone : overLoopback
@@ -72,7 +74,8 @@ const mixedObjects = oneWay({
   payload: 'mixed',
   messages: { quick: 20_000, full: 150_000 },
   limits: ['codec'],
-  goals: {}
+  goals: {},
+  rounds: { quick: 1 }
 })
 
 const buffers1KiB = oneWay({

@@ -7,11 +7,12 @@ import { ask } from '../../bench/ask.ts'
 import { CODEC_NAMES, stepsOf } from '../../bench/codecs/index.ts'
 import { alone, NOBODY, overLoopback, workOf } from '../../bench/pair.ts'
 import { payloadOf } from '../../bench/payloads.ts'
-import { planOf } from '../../bench/plan.ts'
+import { planOf, roundsOf } from '../../bench/plan.ts'
 import { against, type Measured, type Question } from '../../bench/question.ts'
 import { tableOf } from '../../bench/report.ts'
 import { type Answer, median, resultsOf } from '../../bench/results.ts'
 import { NotHere } from '../../bench/subject.ts'
+import { RIVALS } from '../../bench/titles.ts'
 
 const quick = { scale: 'quick', profiles: null } as const
 
@@ -51,6 +52,26 @@ for (const subject of ['stalk', 'direct', 'codec'] as const) {
     const what = { task, subject, payload: 'small', warmUp: 50, messages: 100, connections: 1 } as const
     const { wall, senderCpu } = await alone({ ...what, credentials: NOBODY, profiles: null })
     t.ok(wall > 0 && senderCpu > 0)
+  })
+}
+
+for (const rival of RIVALS) {
+  t.test(`${rival} carries messages where it is installed, and is known to be absent where not`, async t => {
+    const what = {
+      task: 'carry',
+      subject: rival,
+      payload: 'mixed',
+      warmUp: 5,
+      messages: 20,
+      connections: 1
+    } as const
+    try {
+      const { wall } = await overLoopback(await workOf(what, quick))
+      t.ok(wall > 0)
+    } catch (error) {
+      t.ok(error instanceof NotHere)
+      t.match(error, { message: /^not installed \(/ })
+    }
   })
 }
 
@@ -128,7 +149,7 @@ t.test(
       () => {}
     )
     t.strictSame([...asked.missing], [['absent', 'not installed']])
-    t.equal(asked.samples.get('tls')?.length, plan.rounds)
+    t.equal(asked.samples.get('tls')?.length, roundsOf(question, plan))
     t.strictSame(closed, ['stalk', 'tls', 'codec'])
   }
 )

@@ -13,8 +13,8 @@ const MESSAGES = 200_000
 
 const MIB = 2 ** 20
 
-/** In bytes. Of 80 MB of messages a writer that nobody stops would come to hold most. */
-const MAX_GROWTH = 40 * MIB
+/** In bytes. Of 160 MB of messages a writer that nobody stops would come to hold most. */
+const MAX_GROWTH = 64 * MIB
 
 type Seen = { readonly start: number; readonly most: number }
 

@@ -10,8 +10,8 @@ import type { AddressInfo } from 'node:net'
 import { setTimeout as pause } from 'node:timers/promises'
 import { type Connection, connect, Identity, listener } from 'stalk'
 
-/** A few hundred bytes each, so that a queue without a bound would soon be larger than the bound of the test. */
-const make = (n: number) => ({ n, text: `${n} `.padEnd(400, '·'), at: 1_700_000_000_000 + n })
+/** Nearly a kilobyte each, so that a queue without a bound would soon be larger than the bound of the test. */
+const make = (n: number) => ({ n, text: `${n} `.padEnd(800, '·'), at: 1_700_000_000_000 + n })
 
 /** The reader rests so long after so many messages. */
 const REST_MS = 15
