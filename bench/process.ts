@@ -3,9 +3,14 @@
 
 import { type ChildProcess, fork } from 'node:child_process'
 import { once } from 'node:events'
-import type { Opening, Reply, Request, Role } from './tasks/task.ts'
+import type { Opening, Reply, Request, Role, TaskName } from './tasks/task.ts'
 
 const WORKER = new URL('./worker.ts', import.meta.url)
+
+/** Memory is measured without garbage, and with a small young generation, whose own growth would be most of it. */
+const FLAGS: Partial<Record<TaskName, readonly string[]>> = {
+  idle: ['--expose-gc', '--max-semi-space-size=1']
+}
 
 /** A worker that has not answered for so long never will, in ms. */
 const MAX_SILENCE_MS = 120_000
@@ -18,7 +23,7 @@ export class Worker {
 
   constructor({ task, subject, role }: Opening) {
     this.#name = `${role} of ${subject}, ${task},`
-    this.#process = fork(WORKER, { execArgv: ['--expose-gc', '--import=tsx'] })
+    this.#process = fork(WORKER, { execArgv: [...(FLAGS[task] ?? []), '--import=tsx'] })
   }
 
   /** Starts one and says what it is to do. */

@@ -22,7 +22,7 @@ export const task: Task = async ({ role, subject, own, port }) => {
     })
     return [
       async request => {
-        if ('finish' in request) for (const { destroy } of channels.splice(0)) destroy()
+        if (!('usage' in request)) return {}
         return { memory: await resident(), total: channels.length }
       },
       { port: listening }
@@ -32,8 +32,6 @@ export const task: Task = async ({ role, subject, own, port }) => {
     async request => {
       if ('run' in request) {
         channels.push(...(await atOnce(request.run, async () => heard(await transport.connect(port, own)))))
-      } else if ('finish' in request) {
-        for (const { destroy } of channels.splice(0)) destroy()
       }
       return {}
     },
