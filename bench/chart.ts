@@ -92,7 +92,7 @@ function panel(title: string, bars: readonly Result[], x: number, y: number): st
 }
 
 function barOf({ subject, value, spread }: Result, scale: number, y: number): string {
-  const length = value * scale
+  const length = Math.max(value, 0) * scale
   const middle = y + BAR_HEIGHT / 2
   const end = LABEL_WIDTH + Math.max(length, spread[1] * scale) + 6
   const [from, to] = spread.map(each => round(LABEL_WIDTH + each * scale))

@@ -6,7 +6,7 @@ import { given } from '../process.ts'
 import { against, type Question } from '../question.ts'
 import { titled } from '../titles.ts'
 
-const CONNECTIONS = { quick: 250, full: 1_000 } as const
+const CONNECTIONS = { quick: 500, full: 1_000 } as const
 
 /** These stay open: what they gave back would be taken for those that are measured. */
 const WARM_UP = { quick: 100, full: 200 } as const

@@ -8,8 +8,10 @@ import { transportOf } from '../subjects/index.ts'
 import { atOnce } from './connect.ts'
 import type { Task } from './task.ts'
 
-/** Until buffers of the handshake have gone, in ms. */
-const SETTLE_MS = 300
+/** Until buffers of the handshake have gone, in ms; again and again until the process holds about the same. */
+const SETTLE_MS = 400
+const STABLE_BYTES = 32_768
+const MAX_TRIES = 8
 
 export const task: Task = async ({ role, subject, own, port }) => {
   const transport = await transportOf(subject)
@@ -46,11 +48,14 @@ function heard(channel: Channel): Promise<Channel> {
   })
 }
 
-/** What the process holds when all garbage is collected, in bytes. */
+/** What the process holds when all garbage is collected and the system has what was given back, in bytes. */
 async function resident(): Promise<number> {
-  for (let i = 0; i < 3; i++) {
+  let before = Number.POSITIVE_INFINITY
+  for (let tries = 0; ; tries++) {
     globalThis.gc?.()
     await pause(SETTLE_MS)
+    const held = process.memoryUsage.rss()
+    if (Math.abs(held - before) < STABLE_BYTES || tries === MAX_TRIES) return held
+    before = held
   }
-  return process.memoryUsage.rss()
 }
