@@ -1,8 +1,18 @@
-// The message codec (lib/wire/message) and its steps one by one: check (values), pack and unpack (packer), scan. A
-// hundred messages a batch, as a busy sender writes them; msgpackr called directly stands beside it.
+// The message codec (lib/wire/message) and its steps one by one: check (values), pack and unpack (packer), scan, once
+// key sets that repeat are shapes. A hundred messages a batch, as a busy sender writes them; msgpackr called directly stands beside it.
 
 import { Packr, Unpackr } from 'msgpackr'
-import { check, MessageDecoder, MessageEncoder, type MessageFrame, pack, scan, unpack } from '../inside.ts'
+import {
+  Check,
+  KeySets,
+  MessageDecoder,
+  MessageEncoder,
+  type MessageFrame,
+  ShapePacker,
+  Shapes,
+  ShapeUnpacker,
+  scan
+} from '../inside.ts'
 import { type PayloadName, payloadOf } from '../payloads.ts'
 import type { Step, Steps } from './index.ts'
 
@@ -15,6 +25,21 @@ const messagesOf = (name: PayloadName): unknown[] => {
 
 const refused = (_index: number, error: Error): never => {
   throw error
+}
+
+/** What a connection has learnt by then: the key sets that repeat are shapes. */
+function taught(messages: readonly unknown[]) {
+  const [keySets, shapes] = [new KeySets(), new Shapes()]
+  const examine = (): readonly boolean[] => {
+    const check = new Check(keySets, shapes.sizes !== null)
+    for (const message of messages) check.examine(message)
+    return check.shaped
+  }
+  examine()
+  if (keySets.due) shapes.announce(keySets.take(shapes.room))
+  const shaped = examine()
+  const packer = new ShapePacker(shapes.all)
+  return { keySets, shapes, shaped, packer, bytes: packer.pack(messages, shaped, 0), sizes: shapes.sizes }
 }
 
 type Make = (messages: unknown[]) => () => void
@@ -31,11 +56,21 @@ const MAKERS: Readonly<Record<string, { readonly title: string; make: Make }>> =
   },
   check: {
     title: 'of it, check',
-    make: messages => () => {
-      for (const message of messages) check(message)
+    make: messages => {
+      const { keySets } = taught(messages)
+      return () => {
+        const check = new Check(keySets, true)
+        for (const message of messages) check.examine(message)
+      }
     }
   },
-  pack: { title: 'of it, pack', make: messages => () => void pack(messages) },
+  pack: {
+    title: 'of it, pack',
+    make: messages => {
+      const { packer, shaped } = taught(messages)
+      return () => void packer.pack(messages, shaped, 0)
+    }
+  },
   'msgpackr pack': {
     title: 'msgpackr alone, with record structures',
     make: messages => {
@@ -50,10 +85,10 @@ const MAKERS: Readonly<Record<string, { readonly title: string; make: Make }>> =
     make: messages => {
       const encoder = new MessageEncoder()
       const encode = (): MessageFrame[] => [...encoder.encode(messages, refused)]
-      // The first time may announce what later frames build upon.
-      const [first, later] = [encode(), encode()]
+      // The second time announces what later frames build upon.
+      const [first, second, later] = [encode(), encode(), encode()]
       const decoder = new MessageDecoder()
-      for (const frame of first) decoder.decode(frame)
+      for (const frame of [...first, ...second]) decoder.decode(frame)
       return () => {
         for (const frame of later) decoder.decode(frame)
       }
@@ -62,15 +97,17 @@ const MAKERS: Readonly<Record<string, { readonly title: string; make: Make }>> =
   scan: {
     title: 'of it, scan',
     make: messages => {
-      const bytes = pack(messages)
-      return () => void scan(bytes, 0, bytes.length)
+      const { bytes, sizes } = taught(messages)
+      return () => void scan(bytes, 0, bytes.length, sizes)
     }
   },
   unpack: {
     title: 'of it, unpack',
     make: messages => {
-      const bytes = pack(messages)
-      return () => void unpack(bytes)
+      const { bytes, shapes } = taught(messages)
+      const unpacker = new ShapeUnpacker()
+      unpacker.announce(shapes.all)
+      return () => void unpacker.unpack(bytes)
     }
   },
   'msgpackr unpack': {

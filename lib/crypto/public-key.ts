@@ -47,7 +47,8 @@ export function toRaw(key: KeyObject): RawPublicKey {
 /**
  * The KeyObject of a raw public key that may come from anyone. Everything is checked here, and no DER of a
  * peer's is ever parsed: OpenSSL takes even moduli, any exponent, and any 32 bytes as an Ed25519 key.
- * Throws ERR_STALK_BAD_KEY (phase `handshake`). An Ed25519 key costs about 0.2 ms, an RSA key 0.02 ms.
+ * Throws ERR_STALK_BAD_KEY (phase `handshake`). An Ed25519 key costs about 0.1 ms when it comes
+ * first, an RSA key 0.02 ms.
  */
 export function fromRaw(raw: RawPublicKey): KeyObject {
   const flaw = flawOf(raw)
@@ -114,7 +115,24 @@ const D = 0x52036cee2b6ffe738cc740797779e89800700a4d4141d8ab75eb4dca135978a3n
  */
 function flawOfEd25519(bytes: Buffer): string | null {
   if (bytes.length !== ED25519_BYTES) return `has ${bytes.length} bytes, not ${ED25519_BYTES}`
-  const y = coordinate(bytes)
+  const text = bytes.toString('latin1')
+  if (GOOD.has(text)) return null
+  const flaw = flawOfPoint(coordinate(bytes))
+  if (flaw === null) remember(text)
+  return flaw
+}
+
+/** Ed25519 keys without a flaw that came lately: who comes again need not be checked again. */
+const GOOD = new Set<string>()
+const MAX_GOOD = 1_024
+
+function remember(text: string): void {
+  const [oldest] = GOOD
+  if (GOOD.size >= MAX_GOOD && oldest !== undefined) GOOD.delete(oldest)
+  GOOD.add(text)
+}
+
+function flawOfPoint(y: bigint): string | null {
   if (y >= P) return 'is not in canonical form'
   if (isSmallOrder(y)) return 'is of small order'
   if (!isOnCurve(y)) return 'is not a point of the curve'
@@ -139,21 +157,29 @@ function isSmallOrder(y: bigint): boolean {
 }
 
 /**
- * Whether x² = (y² − 1) / (d·y² + 1) has a root, by Euler's criterion on the product of both (no division).
+ * Whether x² = (y² − 1) / (d·y² + 1) has a root, by Euler's criterion on the product of both (no division): its
+ * power (p − 1) / 2 = 2²⁵⁴ − 10 = 16 · (2²⁵⁰ − 1) + 6 is 1.
  */
 function isOnCurve(y: bigint): boolean {
   const y2 = (y * y) % P
-  return power((y2 - 1n) * (D * y2 + 1n), (P - 1n) / 2n) === 1n
+  const product = ((y2 - 1n) * (D * y2 + 1n)) % P
+  const square = (product * product) % P
+  return (squared(ones(product, 250), 4) * ((square * square * square) % P)) % P === 1n
 }
 
-/** base^exponent modulo p. Not in constant time: public keys only. */
-function power(base: bigint, exponent: bigint): bigint {
-  let result = 1n
-  let square = base % P
-  for (let rest = exponent; rest > 0n; rest >>= 1n) {
-    if ((rest & 1n) === 1n) result = (result * square) % P
-    square = (square * square) % P
-  }
+/** base to the power of 2ⁿ − 1, modulo p. Not in constant time: public keys only. */
+function ones(base: bigint, n: number): bigint {
+  if (n === 1) return base
+  const half = n >> 1
+  const part = ones(base, half)
+  const even = (squared(part, half) * part) % P
+  return n % 2 === 0 ? even : (even * even * base) % P
+}
+
+/** base to the power of 2ⁿ, modulo p. */
+function squared(base: bigint, n: number): bigint {
+  let result = base
+  for (let i = 0; i < n; i++) result = (result * result) % P
   return result
 }
 

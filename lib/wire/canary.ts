@@ -51,11 +51,17 @@ function comparable(value: unknown): unknown {
 
 const unpacked = (): unknown[] => (unpack(BYTES) as unknown[]).map(comparable)
 
-/** Throws `ERR_STALK_INTERNAL` if msgpackr does not do what it does by itself. */
-export function assertUnchanged(): void {
+/** Throws `ERR_STALK_INTERNAL` if msgpackr does not pack as it does by itself. */
+export const assertPacksUnchanged = (): void => assertUnchanged(() => pack(SENT).equals(BYTES))
+
+/** Throws `ERR_STALK_INTERNAL` if msgpackr does not unpack as it does by itself. */
+export const assertUnpacksUnchanged = (): void =>
+  assertUnchanged(() => isDeepStrictEqual(unpacked(), RECEIVED))
+
+function assertUnchanged(isSo: () => boolean): void {
   let cause: unknown
   try {
-    if (pack(SENT).equals(BYTES) && isDeepStrictEqual(unpacked(), RECEIVED)) return
+    if (isSo()) return
   } catch (error) {
     cause = error
   }

@@ -9,7 +9,7 @@
 
 import { KIND, MAX_CONTENT_BYTES, MAX_MESSAGE_BYTES, MIN_FRAGMENT_BYTES } from '../constants.ts'
 import { StalkError, unexpected } from '../errors.ts'
-import { assertUnchanged } from './canary.ts'
+import { assertPacksUnchanged, assertUnpacksUnchanged } from './canary.ts'
 import type { Frame } from './frame.ts'
 import { KeySets } from './key-sets.ts'
 import {
@@ -67,7 +67,7 @@ export class MessageEncoder {
    */
   constructor({ views = false } = {}) {
     this.#views = views
-    assertUnchanged()
+    assertPacksUnchanged()
   }
 
   /**
@@ -251,7 +251,7 @@ export class MessageDecoder {
   /** Throws `ERR_STALK_INTERNAL` if another package has changed msgpackr. */
   constructor(options: { maxMessageBytes?: number } = {}) {
     this.#maxMessageBytes = options.maxMessageBytes ?? MAX_MESSAGE_BYTES
-    assertUnchanged()
+    assertUnpacksUnchanged()
   }
 
   /** Whether fragments of a message have come, but not the last. */
