@@ -1,6 +1,7 @@
 // The sending half of a connection: what send, flush and write promise, and what may be asked of the peer. Knows
 // envelopes, waits and the queue of a Writable; knows no wire, and not what ends a connection.
 
+import { Duplex } from 'node:stream'
 import { StalkError } from '../errors.ts'
 import { givenUp } from '../option-checks.ts'
 import { Backlog } from './backlog.ts'
@@ -128,11 +129,18 @@ export abstract class SendingStream<In, Out> extends SecureStream<In> {
     return false
   }
 
-  /** Whether `write` has returned false, and `drain` is still to come. */
-  // @ts-expect-error: node has it as an accessor, and its types as a property
-  override get writableNeedDrain(): boolean {
-    // @ts-expect-error: for the same reason
-    return super.writableNeedDrain || (this.#heavy && !this.destroyed && !this.writableEnded)
+  // As Writable has it, and for bytes too. Not by `override`: node has an accessor here, its types have a property.
+  static {
+    Object.defineProperty(SendingStream.prototype, 'writableNeedDrain', {
+      configurable: true,
+      get(this: SendingStream<unknown, unknown>): boolean {
+        return this.#nodeNeedsDrain || (this.#heavy && !this.destroyed && !this.writableEnded)
+      }
+    })
+  }
+
+  get #nodeNeedsDrain(): boolean {
+    return Reflect.get(Duplex.prototype, 'writableNeedDrain', this)
   }
 
   #release(): void {
@@ -169,8 +177,7 @@ export abstract class SendingStream<In, Out> extends SecureStream<In> {
   #lighten(): void {
     if (this.backlog.full || !this.#heavy) return
     this.#heavy = false
-    // @ts-expect-error: as above
-    if (!super.writableNeedDrain && !this.destroyed && !this.writableEnded) this.emit('drain')
+    if (!this.#nodeNeedsDrain && !this.destroyed && !this.writableEnded) this.emit('drain')
   }
 
   /**
