@@ -6,10 +6,10 @@ import { given } from '../process.ts'
 import type { Question } from '../question.ts'
 import { titled } from '../titles.ts'
 
-const HANDSHAKES = { quick: 150, full: 800 } as const
+const HANDSHAKES = { quick: 200, full: 800 } as const
 
-/** Where sessions are resumed, the first of them are full ones. */
-const WARM_UP = { quick: 50, full: 200 } as const
+/** Until the code of every subject is compiled; where sessions are resumed, the first of them are full ones. */
+const WARM_UP = { quick: 400, full: 1_000 } as const
 
 export const handshakes: Question = {
   name: 'handshakes',
