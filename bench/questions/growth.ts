@@ -36,7 +36,7 @@ async function prepared(
 
 const CONNECTIONS = [1, 10, 100, 1_000] as const
 
-const MESSAGES = { quick: 40_000, full: 200_000 } as const
+const MESSAGES = { quick: 200_000, full: 500_000 } as const
 
 const withConnections: Question = {
   name: 'growth-connections',

@@ -286,9 +286,8 @@ export class MessageDecoder {
 
   #hear(body: Buffer): [] {
     if (this.partial) throw unexpected('shapes between the fragments of a message')
-    const known = this.#shapes.all.length
     this.#shapes.hear(body)
-    this.#unpacker.announce(this.#shapes.all.slice(known))
+    this.#unpacker.announce(this.#shapes.all)
     return []
   }
 

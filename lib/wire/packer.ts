@@ -23,23 +23,61 @@ export const pack = (value: unknown): Buffer => Buffer.from(packr.pack(value))
 export const unpack = (bytes: Buffer): unknown => unpackr.unpack(bytes)
 
 // --- shapes, msgpackr's shared structures ----------------------------------------------------------------
+//
+// One Packr and one Unpackr for all connections, which are handed the shapes of each: what V8 has learnt of one with
+// functions of its own is lost for the next, and a connection is over before it is learnt again.
+
+/** Shapes as msgpackr keeps them: it hangs what it derives from them on the array and on its elements. */
+type Structures = string[][] & { sharedLength?: number }
+
+/** The list that is handed to msgpackr; it takes elements beyond `sharedLength` for its own. */
+const structuresOf = (shapes: readonly Shape[]): Structures =>
+  Object.assign(shapes.map(interned), { sharedLength: shapes.length })
+
+const INTERNED = new Map<string, string[]>()
+const MAX_INTERNED = 1_024
+
+/** The same array for the same names, whoever announces them: what makes their objects is compiled once. */
+function interned(names: Shape): string[] {
+  const text = names.join()
+  const known = INTERNED.get(text)
+  if (known) return known
+  const [oldest] = INTERNED.keys()
+  if (INTERNED.size >= MAX_INTERNED && oldest !== undefined) INTERNED.delete(oldest)
+  const added = [...names]
+  INTERNED.set(text, added)
+  return added
+}
+
+/** What the Packr is at just now: whether each object has the keys of a shape, in the order in which they are met. */
+let turn: { readonly shaped: readonly boolean[]; next: number } = { shaped: [], next: 0 }
+let busy = false
+
+/** msgpackr learns no structure by itself: one that nobody has announced would be read as a number. */
+const shapePackr = (): Packr =>
+  new Packr({
+    ...OPTIONS,
+    structures: [],
+    maxSharedStructures: MAX_SHAPES,
+    maxOwnStructures: 0,
+    shouldShareStructure: () => false,
+    useRecords: () => turn.shaped[turn.next++] === true
+  })
+
+const sharedPackr = shapePackr()
+const sharedUnpackr = new Unpackr({
+  structures: [],
+  maxSharedStructures: MAX_SHAPES,
+  mapsAsObjects: true,
+  copyBuffers: true
+})
 
 /** Packs objects as the shapes that were announced. */
 export class ShapePacker {
-  readonly #packr: Packr
-  #shaped: readonly boolean[] = []
-  #next = 0
+  readonly #structures: Structures
 
-  /** msgpackr learns no structure by itself: one that nobody has announced would be read as a number. */
   constructor(shapes: readonly Shape[]) {
-    this.#packr = new Packr({
-      ...OPTIONS,
-      structures: shapes.map(names => [...names]),
-      maxSharedStructures: MAX_SHAPES,
-      maxOwnStructures: 0,
-      shouldShareStructure: () => false,
-      useRecords: () => this.#shaped[this.#next++] === true
-    })
+    this.#structures = structuresOf(shapes)
   }
 
   /**
@@ -47,30 +85,33 @@ export class ShapePacker {
    * keys of a shape. Where that is not so it is written with its keys; the order is msgpackr's own.
    */
   pack(value: unknown, shaped: readonly boolean[], first: number): Buffer {
-    this.#shaped = shaped
-    this.#next = first
-    return Buffer.from(this.#packr.pack(value))
+    const before = { turn, busy }
+    const own = busy ? shapePackr() : sharedPackr // a getter may pack something else meanwhile
+    turn = { shaped, next: first }
+    busy = true
+    own.structures = this.#structures
+    try {
+      return Buffer.from(own.pack(value))
+    } finally {
+      ;({ turn, busy } = before)
+    }
   }
 }
 
-/** Unpacks objects of the shapes that were announced: what makes their objects is kept with each shape's names. */
+/** Unpacks objects of the shapes that were announced. */
 export class ShapeUnpacker {
-  readonly #structures: string[][] = []
-  #unpackr = unpackr
+  #structures: Structures | null = null
 
+  /** All that were announced by now. */
   announce(shapes: readonly Shape[]): void {
-    this.#structures.push(...shapes.map(names => [...names]))
-    this.#unpackr = new Unpackr({
-      structures: [...this.#structures],
-      maxSharedStructures: MAX_SHAPES,
-      mapsAsObjects: true,
-      copyBuffers: true
-    })
+    this.#structures = structuresOf(shapes)
   }
 
   /** As `unpack`. */
   unpack(bytes: Buffer): unknown {
-    return this.#unpackr.unpack(bytes)
+    if (this.#structures === null) return unpack(bytes)
+    sharedUnpackr.structures = this.#structures
+    return sharedUnpackr.unpack(bytes)
   }
 }
 

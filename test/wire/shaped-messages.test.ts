@@ -259,3 +259,43 @@ t.test('shapes between the fragments of a message are refused', async t => {
     message: 'shapes between the fragments of a message'
   })
 })
+
+t.test('connections do not disturb each other: each has its shapes, whoever packs in between', async t => {
+  const lines = [
+    new Line(),
+    new Line().teach({ a: 1 }),
+    new Line().teach({ b: 1 }, { a: 1 }),
+    new Line().teach({ b: 1 })
+  ]
+  const messages = [{ a: 64 }, { b: { a: 127 } }, 64, { c: [{ b: 1 }] }]
+  for (let round = 0; round < 3; round++) for (const line of lines) t.same(line.carry(...messages), messages)
+})
+
+t.test('a getter that encodes over another connection does no harm to either', async t => {
+  const [outer, inner] = [new Line().teach({ a: 1 }), new Line().teach({ b: 1 }, { a: 1 })]
+  const came: unknown[] = []
+  const message = {
+    get a() {
+      came.push(...inner.carry({ b: 100 }, { a: 64 }))
+      return { a: 64 }
+    }
+  }
+  t.same(outer.carry(message, { a: 65 }, { b: 1 }), [{ a: { a: 64 } }, { a: 65 }, { b: 1 }])
+  t.same(came.slice(-2), [{ b: 100 }, { a: 64 }])
+  t.same(inner.carry({ b: 1 }), [{ b: 1 }])
+})
+
+t.test('a pack that fails leaves nothing behind', async t => {
+  const line = new Line().teach({ a: 1 })
+  let reads = 0
+  const failing = {
+    get a() {
+      reads += 1
+      if (reads > 1) throw new Error('not twice')
+      return { a: 1 }
+    }
+  }
+  t.same(line.carry({ a: 1 }, failing, { a: { a: 2 } }), [{ a: 1 }, { a: { a: 2 } }])
+  t.match(line.refused, [/not twice/])
+  t.same(line.carry({ a: 3 }), [{ a: 3 }])
+})
