@@ -2,7 +2,7 @@
 // own; fragments parse, paragraph by paragraph.
 
 import { EventEmitter } from 'node:events'
-import { writeFileSync } from 'node:fs'
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { Duplex } from 'node:stream'
 import t from 'tap'
@@ -17,6 +17,7 @@ import {
   onFreePorts,
   projectWithStalk,
   README,
+  ROOT,
   run,
   temporary
 } from './project.ts'
@@ -129,6 +130,27 @@ t.test(
     for (const name of Object.keys({ ...publicNames, ...testingNames })) t.ok(said(name), name)
   }
 )
+
+/** A test that is named in a table: its file, and parts of titles in it. */
+const NAMED = /`(test\/\S+?\.test\.ts)`((?:,? “[^”]+”)*)/g
+
+t.test('every attack has its tests, or says that nothing stops it', async t => {
+  const attacks = [...rows].filter(([, rest]) => /“|\*\*nothing\*\* \|/.test(rest))
+  t.ok(attacks.length > 20)
+  for (const [attack, rest] of attacks) {
+    const named = [...rest.matchAll(NAMED)]
+    t.ok(named.length > 0 || rest.includes('**nothing**'), attack)
+    const quoted = named.map(([text]) => text).join()
+    t.equal(quoted.split('“').length, rest.split('“').length, `${attack}: every title is behind a file`)
+    for (const [, file = '', titles = ''] of named) {
+      const path = join(ROOT, file)
+      const text = existsSync(path) ? readFileSync(path, 'utf8') : ''
+      t.not(text, '', file)
+      for (const [, title = ''] of titles.matchAll(/“([^”]+)”/g))
+        t.ok(text.includes(title), `${file}: ${title}`)
+    }
+  }
+})
 
 /** A fragment may say the same name twice, in two paragraphs, and leave things out. */
 const paragraphs = (code: string): string[] => code.replaceAll('…', '').split(/\n\n+/)
