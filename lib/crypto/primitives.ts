@@ -60,13 +60,25 @@ export function expand(secret: Uint8Array, info: Uint8Array, length: number): Bu
 // PKCS#8 around 32 raw bytes of X25519 private key (RFC 8410, section 7); node 26 imports raw keys no other way.
 const X25519_PKCS8_PREFIX = Buffer.from('302e020100300506032b656e04220420', 'hex')
 
-/** From 32 random bytes; they are clamped by X25519 itself (RFC 7748, section 5). */
-function imported(random: Random): KeyObject {
-  const der = Buffer.concat([X25519_PKCS8_PREFIX, random(X25519_BYTES)])
-  const key = createPrivateKey({ key: der, format: 'der', type: 'pkcs8' })
-  der.fill(0)
-  return key
+interface KeyPair {
+  readonly privateKey: KeyObject
+  /** SubjectPublicKeyInfo (RFC 8410, section 4): it ends with the raw key. */
+  readonly publicKey: Buffer
 }
+
+const SPKI = { format: 'der', type: 'spki' } as const
+
+/** From 32 random bytes; they are clamped by X25519 itself (RFC 7748, section 5). */
+function imported(random: Random): KeyPair {
+  const der = Buffer.concat([X25519_PKCS8_PREFIX, random(X25519_BYTES)])
+  const privateKey = createPrivateKey({ key: der, format: 'der', type: 'pkcs8' })
+  der.fill(0)
+  return { privateKey, publicKey: createPublicKey(privateKey).export(SPKI) }
+}
+
+// The public half as bytes from the outset: a generated KeyObject must not be exported as JWK (see jwk.ts).
+const generated = (): KeyPair =>
+  generateKeyPairSync('x25519', { publicKeyEncoding: SPKI } as object) as unknown as KeyPair
 
 /** One X25519 key pair for one handshake; the private half never leaves it. */
 export class Ephemeral {
@@ -79,8 +91,9 @@ export class Ephemeral {
    * import one, and 0.1 ms to make one.
    */
   constructor(random: Random) {
-    this.#privateKey = random === randomBytes ? generateKeyPairSync('x25519').privateKey : imported(random)
-    this.share = Buffer.from(createPublicKey(this.#privateKey).export({ format: 'jwk' }).x ?? '', 'base64url')
+    const { privateKey, publicKey } = random === randomBytes ? generated() : imported(random)
+    this.#privateKey = privateKey
+    this.share = publicKey.subarray(-X25519_BYTES)
   }
 
   /**

@@ -4,6 +4,7 @@
 import { createPublicKey, type JsonWebKey, KeyObject } from 'node:crypto'
 import { MAX_RSA_BITS, MIN_RSA_BITS } from '../constants.ts'
 import { StalkError } from '../errors.ts'
+import { jwkOf } from './jwk.ts'
 
 export type KeyType = 'rsa' | 'ed25519'
 
@@ -36,7 +37,7 @@ export function toRaw(key: KeyObject): RawPublicKey {
     throw unsupported(`this is a key of type ${type}; stalk takes RSA and Ed25519 keys`)
   }
   if (type === 'rsa') checkRsaDetails(publicKey)
-  const jwk = publicKey.export({ format: 'jwk' })
+  const jwk = jwkOf(publicKey)
   const bytes = Buffer.from((type === 'rsa' ? jwk.n : jwk.x) ?? '', 'base64url')
   const raw: RawPublicKey = { type, bytes }
   const flaw = flawOf(raw)

@@ -2,6 +2,7 @@
 // belongs to its public half. Knows keys; knows no form of file.
 
 import { createPublicKey, type KeyObject, sign, verify } from 'node:crypto'
+import { jwkOf } from '../crypto/jwk.ts'
 import { toRaw } from '../crypto/public-key.ts'
 import { found, unsupported } from './foreign.ts'
 
@@ -23,7 +24,7 @@ export const DAMAGED = 'a private key whose parts do not belong together; it is 
  */
 function numbersFit(key: KeyObject): boolean {
   if (key.asymmetricKeyType !== 'rsa') return true
-  const jwk = key.export({ format: 'jwk' })
+  const jwk = jwkOf(key)
   const [n, e, d] = [jwk.n, jwk.e, jwk.d].map(toBigInt) as Numbers
   const [p, q, qi] = [jwk.p, jwk.q, jwk.qi].map(toBigInt) as Numbers
   if (p < 3n || q < 3n || p * q !== n || d >= n) return false

@@ -6,6 +6,7 @@
 
 import { createPrivateKey, type JsonWebKey, type KeyObject } from 'node:crypto'
 import { wipe } from '../bytes.ts'
+import { jwkOf } from '../crypto/jwk.ts'
 import { toRaw } from '../crypto/public-key.ts'
 import { checkKey, DAMAGED } from './check.ts'
 import { sshBlob } from './fingerprint.ts'
@@ -98,7 +99,7 @@ const mismatch = (name: string): Error =>
 
 /** `check` is four random bytes. The result is the caller's to wipe. */
 export function writeSection(key: KeyObject, comment: string, check: Buffer, blockBytes: number): Buffer {
-  const jwk = key.export({ format: 'jwk' })
+  const jwk = jwkOf(key)
   const fields = key.asymmetricKeyType === 'ed25519' ? ed25519Fields(jwk) : rsaFields(jwk)
   const body = Buffer.concat([check, check, ...fields, sshString(comment)])
   const padding = (blockBytes - (body.length % blockBytes)) % blockBytes
