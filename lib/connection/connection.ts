@@ -348,7 +348,7 @@ export class Connection<In = unknown, Out = unknown> extends SendingStream<In, O
     this.endedBy ??= error
     this.#settleReady.reject(error)
     this.outbox.close()
-    this.waits.fail(error)
+    this.waits.fail(() => error)
   }
 
   /** Says goodbye, reads on without keeping anything, and waits until it is over. */
@@ -376,12 +376,12 @@ export class Connection<In = unknown, Out = unknown> extends SendingStream<In, O
     this.endedBy = error ?? new StalkError('ERR_STALK_NOT_WRITABLE', 'the connection is closed')
     this.#settleReady.reject(this.endedBy)
     this.outbox.close(this.endedBy)
-    if (error) this.waits.fail(error) // in the other case the last count is still to come
+    if (error) this.waits.fail(() => error) // in the other case the last count is still to come
     this.#parted ??= this.#part(error)
     if (error && !this.session) diagnostics.handshakeFailed(this, this.#plan.role, error)
     void this.#parted.then(() => {
       this.#pipeline.destroy()
-      this.waits.fail(unacknowledged())
+      this.waits.fail(unacknowledged)
       const late = error === null ? this.#afterword : null
       this.#outcome = this.#outcomeOf(error ?? late, waiting + this.outbox.unsealed, unread)
       diagnostics.closed(this, this.#plan.role, this.#outcome)

@@ -94,7 +94,7 @@ export abstract class SendingStream<In, Out> extends SecureStream<In> {
     const { acknowledgements, goodbyes } = this.controls
     if (!acknowledgements.when(this.outbox.sent, done)) return
     if (this.closed)
-      this.waits.fail(unacknowledged()) // whoever waits still
+      this.waits.fail(unacknowledged) // whoever waits still
     else if (!goodbyes.said) this.whenSecure(() => this.controls.ping()) // later the peer's goodbye has the count
   }
 

@@ -86,8 +86,10 @@ export class Waits {
     })
   }
 
-  /** Whoever still waits does so in vain. */
-  fail(error: Error): void {
+  /** Whoever still waits does so in vain. If nobody does, `why` is not asked: an error with its stack is no small thing. */
+  fail(why: () => Error): void {
+    if (this.#open.size === 0) return
+    const error = why()
     for (const end of [...this.#open]) end(error)
   }
 }

@@ -60,25 +60,20 @@ export function expand(secret: Uint8Array, info: Uint8Array, length: number): Bu
 // PKCS#8 around 32 raw bytes of X25519 private key (RFC 8410, section 7); node 26 imports raw keys no other way.
 const X25519_PKCS8_PREFIX = Buffer.from('302e020100300506032b656e04220420', 'hex')
 
-interface KeyPair {
-  readonly privateKey: KeyObject
-  /** SubjectPublicKeyInfo (RFC 8410, section 4): it ends with the raw key. */
-  readonly publicKey: Buffer
-}
-
-const SPKI = { format: 'der', type: 'spki' } as const
-
 /** From 32 random bytes; they are clamped by X25519 itself (RFC 7748, section 5). */
-function imported(random: Random): KeyPair {
+function imported(random: Random): KeyObject {
   const der = Buffer.concat([X25519_PKCS8_PREFIX, random(X25519_BYTES)])
-  const privateKey = createPrivateKey({ key: der, format: 'der', type: 'pkcs8' })
+  const key = createPrivateKey({ key: der, format: 'der', type: 'pkcs8' })
   der.fill(0)
-  return { privateKey, publicKey: createPublicKey(privateKey).export(SPKI) }
+  return key
 }
 
-// The public half as bytes from the outset: a generated KeyObject must not be exported as JWK (see jwk.ts).
-const generated = (): KeyPair =>
-  generateKeyPairSync('x25519', { publicKeyEncoding: SPKI } as object) as unknown as KeyPair
+/** A public key from its 32 bytes. */
+const pointOf = (bytes: Buffer): KeyObject =>
+  createPublicKey({ key: { kty: 'OKP', crv: 'X25519', x: bytes.toString('base64url') }, format: 'jwk' })
+
+/** u = 9 (RFC 7748, section 4.1). */
+const BASE = pointOf(Buffer.from([9, ...Buffer.alloc(X25519_BYTES - 1)]))
 
 /** One X25519 key pair for one handshake; the private half never leaves it. */
 export class Ephemeral {
@@ -91,9 +86,9 @@ export class Ephemeral {
    * import one, and 0.1 ms to make one.
    */
   constructor(random: Random) {
-    const { privateKey, publicKey } = random === randomBytes ? generated() : imported(random)
-    this.#privateKey = privateKey
-    this.share = publicKey.subarray(-X25519_BYTES)
+    this.#privateKey = random === randomBytes ? generateKeyPairSync('x25519').privateKey : imported(random)
+    // RFC 7748, section 6.1. To export the public key takes twice as long, and as JWK it is not safe (see jwk.ts).
+    this.share = diffieHellman({ privateKey: this.#privateKey, publicKey: BASE })
   }
 
   /**
@@ -111,10 +106,7 @@ export class Ephemeral {
   }
 
   #diffieHellman(share: Buffer): Buffer | null {
-    const publicKey = createPublicKey({
-      key: { kty: 'OKP', crv: 'X25519', x: share.toString('base64url') },
-      format: 'jwk'
-    })
+    const publicKey = pointOf(share)
     try {
       return diffieHellman({ privateKey: this.#privateKey, publicKey })
     } catch {

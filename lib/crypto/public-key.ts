@@ -52,13 +52,18 @@ export function toRaw(key: KeyObject): RawPublicKey {
  * first, an RSA key 0.02 ms.
  */
 export function fromRaw(raw: RawPublicKey): KeyObject {
-  const flaw = flawOf(raw)
-  if (flaw !== null) throw badKey(`${NAMES[raw.type] ?? 'public'} key refused: it ${flaw}`)
+  checkRaw(raw)
   try {
     return createPublicKey({ key: toJwk(raw), format: 'jwk' })
   } catch (cause) {
     throw badKey(`${NAMES[raw.type]} key refused by OpenSSL`, cause)
   }
+}
+
+/** The checks of `fromRaw`, without making the KeyObject. Throws ERR_STALK_BAD_KEY. */
+export function checkRaw(raw: RawPublicKey): void {
+  const flaw = flawOf(raw)
+  if (flaw !== null) throw badKey(`${NAMES[raw.type] ?? 'public'} key refused: it ${flaw}`)
 }
 
 function publicHalf(key: KeyObject): KeyObject {

@@ -14,7 +14,7 @@ import {
 import { u64 } from '../bytes.ts'
 import { equal, hmac } from './primitives.ts'
 
-/** What seals or opens the records of one direction. `mac` is used by the OFB suite alone. */
+/** What seals or opens the records of one direction. `mac` is empty but in the OFB suite. */
 export interface TrafficKeys {
   readonly key: Buffer
   readonly iv: Buffer
@@ -35,6 +35,8 @@ export interface Suite {
   readonly id: number
   readonly name: SuiteName
   readonly ivBytes: number
+  /** 0 where the cipher authenticates by itself. */
+  readonly macBytes: number
   readonly tagBytes: number
   sealing(keys: TrafficKeys): Seal
   opening(keys: TrafficKeys): Open
@@ -89,13 +91,22 @@ function aead(id: number, name: SuiteName, algorithm: CipherGCMTypes | CipherCha
       }
       return plaintext
     }
-  return { id, name, ivBytes: AEAD_IV_BYTES, tagBytes: AEAD_TAG_BYTES, sealing: seal, opening: open }
+  return {
+    id,
+    name,
+    ivBytes: AEAD_IV_BYTES,
+    macBytes: 0,
+    tagBytes: AEAD_TAG_BYTES,
+    sealing: seal,
+    opening: open
+  }
 }
 
 const ofb: Suite = {
   id: 0x0003,
   name: 'X25519-AES256OFB-HMACSHA256',
   ivBytes: OFB_IV_BYTES,
+  macBytes: KEY_BYTES,
   tagBytes: OFB_TAG_BYTES,
   sealing({ key, iv, mac }) {
     const keystream = createCipheriv('aes-256-ofb', key, iv)

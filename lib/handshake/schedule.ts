@@ -33,7 +33,7 @@ export interface Directions<T> {
 export const trafficKeys = (secret: Buffer, suite: Suite): TrafficKeys => ({
   key: expandLabel(secret, 'key', NOTHING, KEY_BYTES),
   iv: expandLabel(secret, 'iv', NOTHING, suite.ivBytes),
-  mac: expandLabel(secret, 'mac', NOTHING, KEY_BYTES)
+  mac: suite.macBytes > 0 ? expandLabel(secret, 'mac', NOTHING, suite.macBytes) : NOTHING
 })
 
 /** The traffic secret after a key update. */

@@ -6,7 +6,7 @@ import { createPublicKey, type KeyObject } from 'node:crypto'
 import { join } from 'node:path'
 import { type InspectOptions, inspect } from 'node:util'
 import { wipe } from '../bytes.ts'
-import { fromRaw, type KeyType, type RawPublicKey, toRaw } from '../crypto/public-key.ts'
+import { checkRaw, fromRaw, type KeyType, type RawPublicKey, toRaw } from '../crypto/public-key.ts'
 import { type ErrorCode, StalkError } from '../errors.ts'
 import {
   createKeyFiles,
@@ -55,22 +55,25 @@ const custom: typeof inspect.custom = inspect.custom
  * `inspect` and `structuredClone` meet the type, the size and the fingerprint, never a key.
  */
 export class Identity {
-  readonly #pubkey: KeyObject
+  /** Null until it is asked for, which of most peers it never is. */
+  #pubkey: KeyObject | null
   readonly #privkey: KeyObject | null
   readonly #raw: RawPublicKey
   readonly #comment: string
   #fingerprint: string | null = null
 
-  /**
-   * From a private KeyObject, whose public half is derived, or a public one. Throws
-   * ERR_STALK_KEY_UNSUPPORTED.
-   */
-  private constructor(key: KeyObject, comment = '') {
+  /** `raw` is its own from here on; `key` is a KeyObject of it, private or public, where there is one. */
+  private constructor(raw: RawPublicKey, key: KeyObject | null, comment = '') {
     this.#comment = comment
-    this.#raw = toRaw(key)
-    this.#privkey = key.type === 'private' ? key : null
-    this.#pubkey = key.type === 'private' ? createPublicKey(key) : key
+    this.#raw = raw
+    this.#privkey = key?.type === 'private' ? key : null
+    this.#pubkey = key?.type === 'public' ? key : null
     Object.freeze(this)
+  }
+
+  /** Throws ERR_STALK_KEY_UNSUPPORTED. */
+  static #from(key: KeyObject, comment?: string): Identity {
+    return new Identity(toRaw(key), key, comment)
   }
 
   /**
@@ -78,7 +81,7 @@ export class Identity {
    * RSA-4096 may take seconds. Rejects with ERR_STALK_INVALID_OPTION.
    */
   static async generate(options: GenerateOptions = {}): Promise<Identity> {
-    return new Identity(await generateKey(options))
+    return Identity.#from(await generateKey(options))
   }
 
   /**
@@ -101,7 +104,10 @@ export class Identity {
 
   /** From a raw public key, which may come from anyone. Throws ERR_STALK_BAD_KEY. */
   static fromRaw(raw: RawPublicKey): Identity {
-    return new Identity(fromRaw(raw))
+    checkRaw(raw)
+    const bytes = Buffer.allocUnsafeSlow(raw.bytes.length) // no view of what it came in
+    bytes.set(raw.bytes)
+    return new Identity({ type: raw.type, bytes }, null)
   }
 
   /**
@@ -123,9 +129,9 @@ export class Identity {
     requirePath('path', path)
     requireLoadOptions('Identity.loadPublic', options)
     const text = await readFile(path)
-    if (text.locked && text.publicKey) return new Identity(text.publicKey)
+    if (text.locked && text.publicKey) return Identity.#from(text.publicKey)
     const { pubkey, comment } = await Identity.#opened(text, path, options)
-    return new Identity(pubkey, comment)
+    return Identity.#from(pubkey, comment)
   }
 
   /**
@@ -164,7 +170,7 @@ export class Identity {
   }
 
   static #of({ key, comment }: OpenText): Identity {
-    return new Identity(key, comment)
+    return Identity.#from(key, comment)
   }
 
   static async #opened(text: KeyText, name: string, { passphrase }: LoadOptions): Promise<Identity> {
@@ -191,7 +197,7 @@ export class Identity {
     const text = await privateText(key, format, comment, answer).finally(() => answer && wipe(answer))
     const created = [{ path: privateFile, text, mode: PRIVATE_MODE }]
     if (publicFile !== undefined) {
-      created.push({ path: publicFile, text: publicText(this.#pubkey, format, comment), mode: PUBLIC_MODE })
+      created.push({ path: publicFile, text: publicText(this.pubkey, format, comment), mode: PUBLIC_MODE })
     }
     await createKeyFiles(created)
   }
@@ -211,6 +217,7 @@ export class Identity {
   }
 
   get pubkey(): KeyObject {
+    this.#pubkey ??= this.#privkey ? createPublicKey(this.#privkey) : fromRaw(this.#raw)
     return this.#pubkey
   }
 
@@ -241,7 +248,7 @@ export class Identity {
 
   /** The public key as an SPKI `PUBLIC KEY` block. */
   get publicPem(): string {
-    return toPublicPem(this.#pubkey)
+    return toPublicPem(this.pubkey)
   }
 
   /**

@@ -15,7 +15,7 @@ t.test('fulfilled when it happens, also at once', async t => {
   happen()
   await wait
   happen()
-  waits.fail(new Error('too late'))
+  waits.fail(() => new Error('too late'))
   t.equal(await wait, undefined)
 })
 
@@ -48,7 +48,7 @@ t.test('its time is over', async t => {
 t.test('in vain: for all who wait, or for the one that learns of it', async t => {
   const waits = new Waits()
   const both = [1, 2].map(() => waits.add('it', { timeoutMs: 60_000 }, () => {}))
-  waits.fail(reason)
+  waits.fail(() => reason)
   for (const wait of both) await t.rejects(wait, reason)
   await t.rejects(
     waits.add('it', {}, (_done, fail) => fail(reason)),
@@ -66,7 +66,7 @@ t.test('nothing is left: no timer, no listener', async t => {
   await wait
   const failing = waits.add('it', { timeoutMs: 60_000, signal: controller.signal }, () => {})
   t.equal(timers(), before + 1)
-  waits.fail(reason)
+  waits.fail(() => reason)
   t.equal(timers(), before)
   await t.rejects(failing, reason)
   controller.abort()

@@ -22,6 +22,7 @@ import {
   exported,
   HMAC,
   handshakeSecrets,
+  isOfb,
   keysOf,
   ticketPsk
 } from '../helpers/formulas.ts'
@@ -117,7 +118,8 @@ t.test('both stages are the formulas, for any app', async t => {
     const [label, context] = [Buffer.from('a label'), Buffer.from('a context')]
     t.same(exporter.export(label, context, 32), exported(ours.exp, label, context, 32))
     for (const suite of Object.values(SUITES)) {
-      t.same(trafficKeys(traffic.initiator, suite), keysOf(ours.i_ap, suite.id))
+      const { key, iv, mac } = keysOf(ours.i_ap, suite.id)
+      t.same(trafficKeys(traffic.initiator, suite), { key, iv, mac: isOfb(suite.id) ? mac : Buffer.alloc(0) })
     }
   }
 })
