@@ -1,15 +1,16 @@
 // The question: how many connections a second can be made, each end verifying the other; with full signatures, and
 // resumed from an earlier one. Eight at a time, on as many cores as there are.
 
-import { pairFor, workOf } from '../pair.ts'
+import { pairFor, warm, workOf } from '../pair.ts'
 import { given } from '../process.ts'
 import type { Question } from '../question.ts'
 import { titled } from '../titles.ts'
 
-const HANDSHAKES = { quick: 200, full: 800 } as const
+const HANDSHAKES = { quick: 400, full: 1_500 } as const
 
-/** Until the code of every subject is compiled; where sessions are resumed, the first of them are full ones. */
-const WARM_UP = { quick: 400, full: 1_000 } as const
+/** Longer than elsewhere: all of the code runs once a connection. Where sessions are resumed, the first are full ones. */
+const WARM_UP_MS = { quick: 3_000, full: 6_000 } as const
+const PORTION = 100
 
 export const handshakes: Question = {
   name: 'handshakes',
@@ -22,13 +23,13 @@ export const handshakes: Question = {
     { subject: 'stalk-resumed', rival: 'tls-resumed', goal: 2.5 }
   ],
   async prepare(subject, options) {
-    const [messages, warmUp] = [HANDSHAKES[options.scale], WARM_UP[options.scale]]
-    const what = { task: 'greet', subject, payload: 'byte', messages, warmUp, connections: 0 } as const
-    const work = await workOf(what, options)
+    const [messages, warmUpMs] = [HANDSHAKES[options.scale], WARM_UP_MS[options.scale]]
+    const what = { task: 'greet', subject, payload: 'byte', messages, connections: 0 } as const
+    const work = await workOf({ ...what, warmUp: PORTION, warmUpMs }, options)
     return {
       measure: () =>
         pairFor(work, async (listener, connector) => {
-          await connector.ask({ run: warmUp })
+          await warm(warmUpMs, () => connector.ask({ run: PORTION }))
           await listener.ask({ expect: messages })
           const { at, cpu } = await connector.ask({ run: messages })
           const { cpu: listenerCpu } = await listener.ask({ usage: true })

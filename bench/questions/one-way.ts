@@ -1,7 +1,7 @@
 // The questions: how many objects a second, and how many bytes a second in buffers, get from one process to another
 // over one connection, the sender waiting for `drain` whenever `write` says so.
 
-import { alone, NOBODY, overLoopback, type Work, workOf } from '../pair.ts'
+import { alone, locally, overLoopback, type Work, workOf } from '../pair.ts'
 import { type PayloadName, payloadOf } from '../payloads.ts'
 import { against, type Cost, type MeasureOptions, type Question, type Scale } from '../question.ts'
 import { CARRIERS, type SubjectName, titled } from '../titles.ts'
@@ -16,8 +16,8 @@ interface OneWay {
   readonly rounds?: Question['rounds']
 }
 
-/** The warm-up's part of the messages that are measured. */
-const WARM_UP = 0.4
+/** The part of the messages measured that is a portion of the warm-up. */
+const PORTION = 0.2
 
 const inMessages = { unit: 'messages/s', of: ({ wall }: Cost) => 1e6 / wall }
 const inBytes = (payload: PayloadName) => ({
@@ -54,8 +54,8 @@ async function prepared(
   messages: number,
   options: MeasureOptions
 ): Promise<Work> {
-  const work = { subject, payload, messages, warmUp: Math.ceil(messages * WARM_UP), connections: 1 }
-  if (subject === 'codec') return { ...work, task: 'codec', credentials: NOBODY, profiles: options.profiles }
+  const work = { subject, payload, messages, warmUp: Math.ceil(messages * PORTION), connections: 1 }
+  if (subject === 'codec') return { ...work, task: 'codec', ...locally(options) }
   return workOf({ ...work, task: 'carry' }, options)
 }
 
@@ -63,7 +63,7 @@ export const smallObjects: Question = oneWay({
   name: 'small-one-way',
   title: 'small objects, one way: 6 fields, 72 bytes as plain MessagePack',
   payload: 'small',
-  messages: { quick: 40_000, full: 400_000 },
+  messages: { quick: 150_000, full: 400_000 },
   limits: ['codec'],
   goals: { 'tls+msgpackr': 2, 'secret-stream+msgpackr': 6, 'zeromq+msgpackr': 8, codec: 0.6 }
 })
@@ -72,7 +72,7 @@ const mixedObjects = oneWay({
   name: 'mixed-one-way',
   title: 'mixed objects, one way: four kinds, nested, with Dates, Buffers and text',
   payload: 'mixed',
-  messages: { quick: 20_000, full: 150_000 },
+  messages: { quick: 50_000, full: 150_000 },
   limits: ['codec'],
   goals: {},
   rounds: { quick: 1 }
@@ -82,7 +82,7 @@ const buffers1KiB = oneWay({
   name: '1KiB-one-way',
   title: 'buffers of 1 KiB, one way',
   payload: '1KiB',
-  messages: { quick: 20_000, full: 200_000 },
+  messages: { quick: 40_000, full: 200_000 },
   limits: ['tcp+length'],
   goals: { 'tls+msgpackr': 1.5 }
 })
@@ -91,7 +91,7 @@ const buffers64KiB = oneWay({
   name: '64KiB-one-way',
   title: 'buffers of 64 KiB, one way',
   payload: '64KiB',
-  messages: { quick: 1_000, full: 8_000 },
+  messages: { quick: 2_000, full: 8_000 },
   limits: ['tcp+length'],
   goals: { 'tls+msgpackr': 1.5, 'tcp+length': 0.6 }
 })

@@ -1,14 +1,11 @@
 // The question: how long a small object takes there and back, over one connection and with nothing else under way. The
 // median, and the time that one in a hundred exceeds.
 
-import { pairFor, workOf } from '../pair.ts'
+import { pairFor, warm, workOf } from '../pair.ts'
 import { against, type Question } from '../question.ts'
 import { CARRIERS, titled } from '../titles.ts'
 
-const MESSAGES = { quick: 3_000, full: 10_000 } as const
-
-/** Until the code of every subject is compiled: a JavaScript protocol needs that, one in C++ does not care. */
-const WARM_UP = 5_000
+const MESSAGES = { quick: 4_000, full: 10_000 } as const
 
 /** TLS is the rival to keep up with, in both figures. */
 const GOALS = { 'tls+msgpackr': 1 }
@@ -24,12 +21,12 @@ export const pingPong: Question = {
   comparisons: ['p50', 'p99'].flatMap(figure => against('stalk', CARRIERS, GOALS, figure)),
   async prepare(subject, options) {
     const messages = MESSAGES[options.scale]
-    const what = { task: 'echo', subject, payload: 'small', messages, warmUp: WARM_UP } as const
+    const what = { task: 'echo', subject, payload: 'small', messages, warmUp: 500 } as const
     const work = await workOf({ ...what, connections: 1 }, options)
     return {
       measure: () =>
         pairFor(work, async (_, connector) => {
-          await connector.ask({ run: work.warmUp })
+          await warm(work.warmUpMs, () => connector.ask({ run: work.warmUp }))
           const { times = [] } = await connector.ask({ run: messages })
           const sorted = times.toSorted((a, b) => a - b)
           return { values: [at(sorted, 0.5), at(sorted, 0.99)], cost: null }

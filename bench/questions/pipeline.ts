@@ -2,7 +2,7 @@
 // loopback, and in one process with no socket in between, where the difference is not diluted and others disturb least:
 // the figure to look at while working on the code.
 
-import { alone, NOBODY, overLoopback, type Work, workOf } from '../pair.ts'
+import { alone, locally, overLoopback, type Work, workOf } from '../pair.ts'
 import type { PayloadName } from '../payloads.ts'
 import {
   against,
@@ -44,7 +44,7 @@ const question = (
 
 const PAYLOADS: readonly [PayloadName, string, Readonly<Record<Scale, number>>][] = [
   ['small', 'small objects', { quick: 60_000, full: 300_000 }],
-  ['64KiB', 'buffers of 64 KiB', { quick: 1_000, full: 6_000 }]
+  ['64KiB', 'buffers of 64 KiB', { quick: 2_000, full: 6_000 }]
 ]
 
 export const pipelineQuestions: readonly Question[] = PAYLOADS.flatMap(([payload, title, messages]) => {
@@ -52,7 +52,7 @@ export const pipelineQuestions: readonly Question[] = PAYLOADS.flatMap(([payload
     payload,
     connections: 1,
     messages: messages[scale],
-    warmUp: messages[scale] / 2
+    warmUp: messages[scale] / 5
   })
   return [
     question(
@@ -76,8 +76,7 @@ export const pipelineQuestions: readonly Question[] = PAYLOADS.flatMap(([payload
       async (subject, options) => ({
         task: subject === 'codec' ? 'codec' : 'local',
         subject,
-        credentials: NOBODY,
-        profiles: options.profiles,
+        ...locally(options),
         ...sizes(options)
       })
     )

@@ -5,7 +5,7 @@ import { Packr } from 'msgpackr'
 import t from 'tap'
 import { ask } from '../../bench/ask.ts'
 import { CODEC_NAMES, stepsOf } from '../../bench/codecs/index.ts'
-import { alone, NOBODY, overLoopback, workOf } from '../../bench/pair.ts'
+import { alone, locally, overLoopback, workOf } from '../../bench/pair.ts'
 import { payloadOf } from '../../bench/payloads.ts'
 import { planOf, roundsOf } from '../../bench/plan.ts'
 import { against, type Measured, type Question } from '../../bench/question.ts'
@@ -38,6 +38,7 @@ for (const subject of ['stalk', 'tls+msgpackr', 'tcp+msgpackr', 'direct'] as con
       subject,
       payload: 'mixed',
       warmUp: 50,
+      warmUpMs: 0,
       messages: 100,
       connections: 2
     } as const
@@ -50,7 +51,7 @@ for (const subject of ['stalk', 'direct', 'codec'] as const) {
   t.test(`${subject} carries messages within one process`, async t => {
     const task = subject === 'codec' ? 'codec' : 'local'
     const what = { task, subject, payload: 'small', warmUp: 50, messages: 100, connections: 1 } as const
-    const { wall, senderCpu } = await alone({ ...what, credentials: NOBODY, profiles: null })
+    const { wall, senderCpu } = await alone({ ...what, ...locally(quick), warmUpMs: 0 })
     t.ok(wall > 0 && senderCpu > 0)
   })
 }
@@ -62,6 +63,7 @@ for (const rival of RIVALS) {
       subject: rival,
       payload: 'mixed',
       warmUp: 5,
+      warmUpMs: 0,
       messages: 20,
       connections: 1
     } as const
