@@ -6,8 +6,11 @@
 /** Type u8 and length u24 before every record's body, in bytes. */
 export const HEADER_BYTES = 4
 
-/** The most a sealed record's inner plaintext may hold (content, kind and padding), in bytes; the tag not counted. */
-export const MAX_INNER_BYTES = 65_536
+/**
+ * The most a sealed record's inner plaintext may hold (content, kind and padding), in bytes; the tag not counted.
+ * 64 KiB, as files and pipes are read, with room for what stands around them.
+ */
+export const MAX_INNER_BYTES = 65_600
 
 /** The most that a record's content may hold, in bytes: its kind follows it. */
 export const MAX_CONTENT_BYTES = MAX_INNER_BYTES - 1

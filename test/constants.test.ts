@@ -7,9 +7,9 @@ import * as constants from '../lib/constants.ts'
 t.test('the numbers of the specification are those of PROTOCOL.md', async t => {
   t.match(constants, {
     HEADER_BYTES: 4,
-    MAX_INNER_BYTES: 65_536,
-    MAX_CONTENT_BYTES: 65_535,
-    MAX_SEALED_BYTES: 65_568,
+    MAX_INNER_BYTES: 65_600,
+    MAX_CONTENT_BYTES: 65_599,
+    MAX_SEALED_BYTES: 65_632,
     FLIGHT_INNER_BYTES: 2_048,
     TYPE: {
       initiatorHello: 0xe1,

@@ -43,9 +43,9 @@ function opening(name: SuiteName, bytes: number): Step {
 }
 
 const suites: readonly [string, SuiteName, readonly number[]][] = [
-  ['GCM', 'X25519-AES256GCM-SHA256', [64, 16_384, 65_535]],
-  ['ChaCha', 'X25519-CHACHA20POLY1305-SHA256', [65_535]],
-  ['OFB', 'X25519-AES256OFB-HMACSHA256', [65_535]]
+  ['GCM', 'X25519-AES256GCM-SHA256', [64, 16_384, 65_536]],
+  ['ChaCha', 'X25519-CHACHA20POLY1305-SHA256', [65_536]],
+  ['OFB', 'X25519-AES256OFB-HMACSHA256', [65_536]]
 ]
 
 export const steps: Steps = Object.fromEntries(

@@ -10,7 +10,7 @@ import { Pipeline, type PipelineConfig } from '../pipeline/pipeline.ts'
 import type { Ticket } from '../wire/control.ts'
 import type { Frame } from '../wire/frame.ts'
 import type { Arrived } from '../wire/message.ts'
-import type { Inner } from '../wire/record.ts'
+import { contentBytes, type Inner } from '../wire/record.ts'
 import { Controls } from './controls.ts'
 import type { Counters } from './counters.ts'
 import * as diagnostics from './diagnostics.ts'
@@ -160,7 +160,7 @@ export class Connection<In = unknown, Out = unknown> extends SendingStream<In, O
   #onSealed(inner: Inner): void {
     const { messages = 0 } = inner
     this.outbox.sealed(messages)
-    this.backlog.encoded(inner.body.length, messages)
+    this.backlog.encoded(contentBytes(inner), messages)
     this.controls.sealed(inner)
     if (messages > 0) this.#liveness.active()
   }

@@ -73,7 +73,8 @@ function aead(id: number, name: SuiteName, algorithm: CipherGCMTypes | CipherCha
       const sealing = createCipheriv(cipher, key, nonceFor(iv, sequence), options)
       sealing.setAAD(aad)
       const sealed = parts.map(part => sealing.update(part))
-      sealed.push(sealing.final(), sealing.getAuthTag())
+      sealing.final() // nothing: neither has blocks to fill
+      sealed.push(sealing.getAuthTag())
       return sealed
     }
   const open =

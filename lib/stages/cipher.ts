@@ -5,7 +5,14 @@
 import { TYPE } from '../constants.ts'
 import { StalkError } from '../errors.ts'
 import type { Frame } from '../wire/frame.ts'
-import type { Inner, Opener, Outbound, Sealer, Used } from '../wire/record.ts'
+import {
+  contentBytes,
+  type Inner,
+  type Opener,
+  type Outbound,
+  type Sealer,
+  type Used
+} from '../wire/record.ts'
 import { paced, type Stage } from './paced.ts'
 
 /** Told of each content as it is sealed, in order, and of what was done under its key by then. */
@@ -27,7 +34,7 @@ export function sealer(first?: Sealer, sealed: Sealed = () => {}, pad?: Pad): St
     if (!current)
       throw new StalkError('ERR_STALK_INTERNAL', 'a record was to be sealed before there was a key')
     const padded = pad && current.type === TYPE.sealedApplication
-    const frame = current.seal(padded ? { ...item, innerBytes: pad(item.body.length + 1) } : item)
+    const frame = current.seal(padded ? { ...item, innerBytes: pad(contentBytes(item) + 1) } : item)
     sealed(item, current.used)
     return [frame]
   })

@@ -16,6 +16,8 @@ export interface Frame {
   readonly body: Buffer
   /** Header and body as they go on the wire, one behind the other, where its maker has them so. */
   readonly wire?: readonly Buffer[]
+  /** Whether nobody else has the memory of the body, and nobody will: a part of it can be given away as it is. */
+  readonly own?: boolean
 }
 
 /** The longest body taken for a type, in bytes. Throws where a frame of that type has no place. */
@@ -43,6 +45,25 @@ export const partsOf = (frame: Frame): readonly Buffer[] =>
 
 export const joined = (parts: readonly Buffer[]): Buffer =>
   parts.length === 1 ? (parts[0] as Buffer) : Buffer.concat(parts)
+
+/** Up to this size bytes are copied for less than it costs to write them by themselves. */
+const SMALL_BYTES = 4_096
+
+/** The same bytes in few parts: small ones that stand together are joined. */
+export function gathered(parts: readonly Buffer[]): readonly Buffer[] {
+  const all: Buffer[] = []
+  let small: Buffer[] = []
+  for (const part of parts) {
+    if (part.length <= SMALL_BYTES) small.push(part)
+    else {
+      if (small.length > 0) all.push(joined(small))
+      small = []
+      all.push(part)
+    }
+  }
+  if (small.length > 0) all.push(joined(small))
+  return all
+}
 
 const NONE: Buffer = Buffer.alloc(0)
 

@@ -25,11 +25,14 @@ import { Shapes } from './shapes.ts'
 import { arrayHeader, binaryHeader, FORM, FORMS, HEADERS, lengthAt, skip, TOKEN } from './tokens.ts'
 import { Check } from './values.ts'
 
-/** The header of an array of as many messages as a record can hold. */
+/** The most messages in a record of kind 02 of ours, and the header of an array of so many. */
+const MAX_BATCH = 65_535
 const MAX_HEADER_BYTES = 3
 
 /** A content that carries messages. */
 export interface MessageFrame extends Frame {
+  /** The beginning of the content, where a Buffer that was not copied is the rest of it. */
+  readonly prefix?: Buffer
   /** How many messages end in it. */
   readonly messages: number
 }
@@ -90,7 +93,8 @@ export class MessageEncoder {
         yield* binaryFrames(admitted.value)
         continue
       }
-      if (bytes + check.bytes > MAX_CONTENT_BYTES - MAX_HEADER_BYTES && group.length > 0) {
+      const fits = bytes + check.bytes <= MAX_CONTENT_BYTES - MAX_HEADER_BYTES && group.length < MAX_BATCH
+      if (!fits && group.length > 0) {
         yield* this.#frames(group, check, refused)
         group = []
         bytes = 0
@@ -189,19 +193,36 @@ const batch = (messages: Buffer, count: number): MessageFrame => ({
   messages: count
 })
 
-/** Whether it needs fragments anyway, in which it is not copied before it is sealed. */
+/** Whether no two of its size share a record: then it is not copied before it is sealed. */
 const isLong = (message: unknown): message is Buffer =>
   Buffer.isBuffer(message) &&
-  message.length >= MAX_CONTENT_BYTES &&
+  message.length > MAX_CONTENT_BYTES / 2 &&
   Object.getPrototypeOf(message) === Buffer.prototype
 
-/** One Buffer: what is packed of it is but the header. The first fragment is the short one; the others are views. */
+/** One Buffer: what is packed of it is but the header. */
 function* binaryFrames(message: Buffer): Generator<MessageFrame, void, undefined> {
   const header = binaryHeader(message.length)
-  const rest = (header.length + message.length) % MAX_CONTENT_BYTES || MAX_CONTENT_BYTES
-  const first = Math.max(rest, MIN_FRAGMENT_BYTES) - header.length
-  yield { type: KIND.fragment, body: Buffer.concat([header, message.subarray(0, first)]), messages: 0 }
+  const bytes = header.length + message.length
+  if (bytes < MAX_CONTENT_BYTES) {
+    const prefix = Buffer.concat([arrayOfOne(bytes, ALIGNED_BYTES - header.length), header])
+    yield { type: KIND.messages, prefix, body: message, messages: 1 }
+    return
+  }
+  // The first fragment is the short one.
+  const first = Math.max(bytes % MAX_CONTENT_BYTES || MAX_CONTENT_BYTES, MIN_FRAGMENT_BYTES) - header.length
+  const last = first === message.length
+  const type = last ? KIND.lastFragment : KIND.fragment
+  yield { type, prefix: header, body: message.subarray(0, first), messages: last ? 1 : 0 }
   yield* fragments(message.subarray(first))
+}
+
+/** Whoever gets the Buffer as it lies in the record can have its bytes as a Float64Array, say. */
+const ALIGNED_BYTES = 8
+
+/** The header of an array of one, `width` bytes long (3 or 5) if the record has room for it. */
+function arrayOfOne(bytes: number, width: number): Buffer {
+  if (bytes + width > MAX_CONTENT_BYTES) return arrayHeader(1)
+  return width === 3 ? Buffer.of(TOKEN.array16, 0, 1) : Buffer.of(TOKEN.array32, 0, 0, 0, 1)
 }
 
 /** As full as they can be, but for the last. */
@@ -274,9 +295,9 @@ export class MessageDecoder {
     }
   }
 
-  #decode({ type, body }: Frame): unknown[] {
-    if (type === KIND.messages) return this.#batch(body)
-    if (type === KIND.lastFragment) return [this.#join(body)]
+  #decode({ type, body, own = false }: Frame): unknown[] {
+    if (type === KIND.messages) return this.#batch(body, own)
+    if (type === KIND.lastFragment) return [this.#join(body, own)]
     if (type === KIND.shapes) return this.#hear(body)
     if (type !== KIND.fragment) throw unexpected(`a record of kind ${type} where messages are expected`)
     if (body.length < MIN_FRAGMENT_BYTES) throw malformed('a fragment too short to have another behind it')
@@ -291,15 +312,18 @@ export class MessageDecoder {
     return []
   }
 
-  #batch(body: Buffer): unknown[] {
+  #batch(body: Buffer, own: boolean): unknown[] {
     if (this.partial) throw unexpected('messages between the fragments of another')
     const first = body[0] as number
     const count = FORMS[first] === FORM.array ? lengthAt(body, 0) : 0
     if (!(count > 0)) throw malformed('a record of messages that is not an array of at least one')
     const marks = markedStrings
-    let at = HEADERS[first] as number
+    const start = HEADERS[first] as number
+    let at = start
     for (let i = 0; i < count; i++) at = this.#scan(body, at)
     if (at !== body.length) throw malformed('bytes behind the last message')
+    const alone = own && count === 1 ? asItLies(body, start) : null
+    if (alone) return [alone]
     return this.#unpack(body, marks) as unknown[]
   }
 
@@ -322,17 +346,15 @@ export class MessageDecoder {
     this.#fragments.push(pins ? Buffer.from(body) : body)
   }
 
-  #join(body: Buffer): unknown {
+  #join(body: Buffer, own: boolean): unknown {
     this.#add(body)
     const whole = this.#fragments.length === 1
     const bytes = whole ? body : Buffer.concat(this.#fragments)
     this.#forget()
     const marks = markedStrings
     if (this.#scan(bytes, 0) !== bytes.length) throw malformed('bytes behind a message in fragments')
-    // The joined bytes are nobody else's.
-    if (!whole && FORMS[bytes[0] as number] === FORM.binary)
-      return bytes.subarray(HEADERS[bytes[0] as number])
-    return this.#unpack(bytes, marks)
+    const alone = own || !whole ? asItLies(bytes, 0) : null // what was joined is nobody else's
+    return alone ?? this.#unpack(bytes, marks)
   }
 
   /** `marks` is the count of marked strings before the bytes were scanned. */
@@ -349,6 +371,14 @@ export class MessageDecoder {
     this.#fragments = []
     this.#bytes = 0
   }
+}
+
+/** The Buffer that is packed from `at` on to the end, without a copy; null if it is none, or most of the memory is not its. */
+function asItLies(bytes: Buffer, at: number): Buffer | null {
+  const first = bytes[at] as number
+  if (FORMS[first] !== FORM.binary) return null
+  const value = bytes.subarray(at + (HEADERS[first] as number))
+  return bytes.buffer.byteLength > 2 * value.length ? null : value
 }
 
 const malformed = (text: string): StalkError => new StalkError('ERR_STALK_BAD_MESSAGE', text)

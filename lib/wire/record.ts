@@ -8,15 +8,20 @@ import { wipe } from '../bytes.ts'
 import { HARD_LIMIT_BYTES, HARD_LIMIT_RECORDS, HEADER_BYTES, MAX_INNER_BYTES } from '../constants.ts'
 import type { Open, Seal, Suite, TrafficKeys } from '../crypto/suites.ts'
 import { StalkError } from '../errors.ts'
-import { type Frame, header, joined } from './frame.ts'
+import { type Frame, gathered, header, joined } from './frame.ts'
 
 /** A frame as it is inside a record: its type is the kind. */
 export interface Inner extends Frame {
+  /** The beginning of the content, where it is not in one piece with the rest, which is the body then. */
+  readonly prefix?: Buffer
   /** The length of the plaintext, kind and padding included, in bytes. Sealing pads to it; at least body + 1. */
   readonly innerBytes?: number
   /** How many messages end in it, where its maker says so. */
   readonly messages?: number
 }
+
+/** How long a content is, in bytes. */
+export const contentBytes = ({ prefix, body }: Inner): number => (prefix?.length ?? 0) + body.length
 
 /** How much was done under a key. */
 export interface Used {
@@ -82,22 +87,22 @@ export class Sealer {
   }
 
   /** Throws ERR_STALK_INTERNAL for a content that is too long, ERR_STALK_KEY_EXHAUSTED at the hard limit. */
-  seal({ type: kind, body, innerBytes = body.length + 1 }: Inner): Frame {
-    if (innerBytes <= body.length || innerBytes > MAX_INNER_BYTES) {
-      throw new StalkError('ERR_STALK_INTERNAL', `a record cannot hold ${body.length} bytes in ${innerBytes}`)
+  seal(inner: Inner): Frame {
+    const least = contentBytes(inner)
+    const { type: kind, prefix, body, innerBytes = least + 1 } = inner
+    if (innerBytes <= least || innerBytes > MAX_INNER_BYTES) {
+      throw new StalkError('ERR_STALK_INTERNAL', `a record cannot hold ${least} bytes in ${innerBytes}`)
     }
     const sequence = this.#budget.sequence(innerBytes)
-    const tail = Buffer.alloc(innerBytes - body.length) // the kind and its padding
+    const tail = Buffer.alloc(innerBytes - least) // the kind and its padding
     tail.writeUInt8(kind)
     const aad = header(this.type, innerBytes + this.#tagBytes)
-    const parts = [aad, ...this.#seal(sequence, aad, body, tail)]
+    const plain = gathered(prefix ? [prefix, body, tail] : [body, tail])
+    const wire = gathered([aad, ...this.#seal(sequence, aad, ...plain)])
     this.#budget.spend(innerBytes)
-    return sealed(this.type, innerBytes > JOINED_BYTES ? parts : [Buffer.concat(parts)])
+    return sealed(this.type, wire)
   }
 }
-
-/** A sealed record up to this size is one piece of memory; to join a larger one costs more than to write its parts. */
-const JOINED_BYTES = 4_096
 
 const sealed = (type: number, wire: readonly Buffer[]): Frame => ({
   type,
@@ -150,7 +155,7 @@ export class Opener {
     const end = inner === null ? -1 : lastNonZero(inner)
     if (inner === null || end < 0) throw new StalkError('ERR_STALK_BAD_RECORD', 'a record does not open')
     this.#budget.spend(innerBytes)
-    return { type: inner.readUInt8(end), body: inner.subarray(0, end), innerBytes }
+    return { type: inner.readUInt8(end), body: inner.subarray(0, end), innerBytes, own: true }
   }
 }
 

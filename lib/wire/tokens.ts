@@ -7,7 +7,14 @@
 export const FORM = { scalar: 0, string: 1, binary: 2, extension: 3, array: 4, map: 5, never: 6 } as const
 
 /** Tokens that are looked for or written by name. */
-export const TOKEN = { nil: 0xc0, float64: 0xcb, fixext1: 0xd4, string32: 0xdb, array16: 0xdc } as const
+export const TOKEN = {
+  nil: 0xc0,
+  float64: 0xcb,
+  fixext1: 0xd4,
+  string32: 0xdb,
+  array16: 0xdc,
+  array32: 0xdd
+} as const
 
 /** The first of those that are objects of a shape, 64 in all, where shapes were announced; else they are numbers. */
 export const SHAPE_TOKEN = 0x40

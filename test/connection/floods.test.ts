@@ -265,9 +265,9 @@ t.test('what follows a key update under the old key does not open', async t => {
 
 t.test('records of padding, and ones of the greatest length, cost no more than they bring', async t => {
   const rogue = await against('responder')
-  for (let n = 0; n < 20; n++) rogue.seal(...messages(n).map(content => ({ ...content, innerBytes: 65_536 })))
+  for (let n = 0; n < 20; n++) rogue.seal(...messages(n).map(content => ({ ...content, innerBytes: 65_600 })))
   await until(() => rogue.got.length === 20, 'the messages')
-  rogue.seal(inner(0, '', 65_536))
+  rogue.seal(inner(0, '', 65_600))
   await failed(t, rogue, {
     code: 'ERR_STALK_BAD_RECORD',
     reason: 'a record does not open',
@@ -276,7 +276,7 @@ t.test('records of padding, and ones of the greatest length, cost no more than t
 })
 
 t.test('a peer that asks and never reads our answers makes us keep no more than one of each', async t => {
-  const rogue = await against('responder', { padding: { block: 65_536 } })
+  const rogue = await against('responder', { padding: { block: 65_600 } })
   rogue.wire.pause()
   for (let n = 0; n < 2_000 && !rogue.connection.destroyed; n++) {
     rogue.seal(...messages(n), ping(n + 1))

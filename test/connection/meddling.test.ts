@@ -132,7 +132,7 @@ t.test('a cut inside a record, a reset and a changed byte say what they are', as
     [
       flip((edges[3] as number) + 1, 6),
       { kind: 'protocol', code: 'ERR_STALK_OVERFLOW' },
-      /the limit here is 65552/
+      /the limit here is 65616/
     ],
     [
       flip(edges[3] as number, 0),

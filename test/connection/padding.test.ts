@@ -8,7 +8,7 @@ import { bothClosed, collect, open, turns, until, within } from '../helpers/pair
 const HEADER = 4
 
 for (const [name, { tagBytes }] of Object.entries(SUITES)) {
-  for (const block of [1, 100, 512, 65_536]) {
+  for (const block of [1, 100, 512, 65_600]) {
     t.test(`${name}: blocks of ${block} bytes, whatever is said`, async t => {
       const there: Buffer[] = []
       const options = { suites: [name as SuiteName] }
@@ -30,7 +30,7 @@ for (const [name, { tagBytes }] of Object.entries(SUITES)) {
         .map(record => record.length - HEADER - tagBytes)
       t.ok(lengths.length >= 9, `${lengths.length} records`)
       t.same(
-        lengths.filter(length => length % block !== 0 && length !== 65_536),
+        lengths.filter(length => length % block !== 0 && length !== 65_600),
         [],
         'all are multiples, or as long as can be'
       )

@@ -37,7 +37,7 @@ for (const suite of Object.values(SUITES) as { sealing: Suite['sealing'] }[]) {
     const seal = sealing(keys)
     return (sequence, aad, ...parts) => {
       sequences.push(sequence)
-      kinds.push(parts.at(-1)?.[0] ?? 0)
+      kinds.push(parts.at(-1)?.at(-1) ?? 0) // nothing is padded here
       onSeal(kinds.at(-1) as number)
       return seal(sequence, aad, ...parts)
     }

@@ -8,8 +8,8 @@ type Change = (bytes: Buffer, random: Random, other: Buffer) => Buffer
 
 const INTERESTING = [
   0, 1, 2, 3, 4, 5, 7, 8, 9, 15, 16, 17, 31, 32, 33, 63, 64, 65, 72, 73, 74, 127, 128, 255, 256, 257, 511,
-  512, 513, 1_023, 1_024, 1_025, 2_047, 2_048, 4_095, 4_096, 32_767, 32_768, 65_535, 65_536, 0xff_ffff,
-  999_999_999, 1_000_000_000, 0x7fff_ffff, 0x8000_0000, 0xffff_ffff
+  512, 513, 1_023, 1_024, 1_025, 2_047, 2_048, 4_095, 4_096, 32_767, 32_768, 65_535, 65_536, 65_599, 65_600,
+  0xff_ffff, 999_999_999, 1_000_000_000, 0x7fff_ffff, 0x8000_0000, 0xffff_ffff
 ]
 
 const splice = (bytes: Buffer, at: number, removed: number, ...inserted: Buffer[]): Buffer =>

@@ -25,7 +25,7 @@ const value = (name: string, does: string, bytes: string): Fault =>
 
 /** One message in fragments as long as they can be. */
 const large = (name: string, does: string, make: () => Buffer, expected = bad): Fault =>
-  row(`value-${name}`, does, peer => peer.fragments(make(), 65_535), expected)
+  row(`value-${name}`, does, peer => peer.fragments(make(), 65_599), expected)
 
 const batches: readonly Fault[] = [
   batch('absent', 'sends a record of messages without a byte', ''),
@@ -162,7 +162,7 @@ const sizes: readonly Fault[] = [
   row(
     'large-16-MiB',
     'sends fragments beyond 16 MiB',
-    peer => Array.from({ length: 258 }, () => peer.seal(3, piece(65_535))),
+    peer => Array.from({ length: 258 }, () => peer.seal(3, piece(65_599))),
     overflow
   )
 ]

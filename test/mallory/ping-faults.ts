@@ -83,7 +83,7 @@ const unread = (name: string, does: string, make: (peer: Peer) => readonly Buffe
     says: { maxMessage: MIB + 5 },
     open: async peer => {
       const message = Buffer.concat([hex('db00100000'), Buffer.alloc(MIB, 0x61)])
-      const large = Array.from({ length: MANY }, () => peer.fragments(message, 65_535)).flat()
+      const large = Array.from({ length: MANY }, () => peer.fragments(message, 65_599)).flat()
       await peer.turnsAway([...large, ...make(peer)], 700)
     }
   },

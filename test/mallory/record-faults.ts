@@ -115,11 +115,11 @@ const frames: readonly Fault[] = [
     () => hex(`e4000010${'00'.repeat(16)}`),
     badRecord
   ),
-  row('length-too-long', 'announces more than the longest record', () => hex('e4010021'), overflow),
+  row('length-too-long', 'announces more than the longest record', () => hex('e4010061'), overflow),
   row(
-    'inner-65537',
+    'inner-65601',
     'seals one byte more than a record may hold',
-    peer => peer.seal(2, hex('91c3'), 65_537),
+    peer => peer.seal(2, hex('91c3'), 65_601),
     overflow
   ),
   row('length-16-MiB', 'announces the longest record that a header can', () => hex('e4ffffff'), overflow)

@@ -173,7 +173,7 @@ const announcements: readonly Fault[] = [
   session(
     'padded',
     'pads an announcement to the longest record',
-    peer => [peer.seal(10, hex('0001020178 0179'), 65_536), peer.seal(2, hex(ONE_TWO))],
+    peer => [peer.seal(10, hex('0001020178 0179'), 65_600), peer.seal(2, hex(ONE_TWO))],
     [POINT]
   ),
   row(

@@ -242,7 +242,7 @@ const uses: readonly Fault[] = [
     'sends 111,112 objects of a shape, which count one each, of empty bytes, which count eight',
     peer => [
       announced(peer, 0, ['a']),
-      ...peer.fragments(Buffer.concat([hex('dd0001b208'), Buffer.alloc(3 * 111_112, hex('40c400'))]), 65_535)
+      ...peer.fragments(Buffer.concat([hex('dd0001b208'), Buffer.alloc(3 * 111_112, hex('40c400'))]), 65_599)
     ]
   )
 ]

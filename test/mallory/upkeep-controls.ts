@@ -55,7 +55,7 @@ const pings: readonly Fault[] = [
     'ping-padded',
     'pads a ping to the longest record',
     async peer => {
-      peer.write(peer.seal(8, hex('0102030405060708'), 65_536), peer.message('hello'))
+      peer.write(peer.seal(8, hex('0102030405060708'), 65_600), peer.message('hello'))
       await peer.hears(({ answers }) => answers.length > 0)
     },
     ['hello']
@@ -144,7 +144,7 @@ const updates: readonly Fault[] = [
     'update-padded',
     'pads its request for new keys',
     async peer => {
-      peer.write(peer.seal(6, hex('01'), 65_536))
+      peer.write(peer.seal(6, hex('01'), 65_600))
       peer.changeKey(old => old.next())
       peer.write(peer.message('hello'))
       await peer.hears(({ updates }) => updates.length > 0)

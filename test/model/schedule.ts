@@ -66,7 +66,7 @@ export interface Schedule {
 export const MAX_MESSAGE = 400_000
 
 const small = fc.integer({ min: 0, max: 300 })
-const large = fc.constantFrom(20_000, 65_535, 65_536, 70_000, 200_000)
+const large = fc.constantFrom(20_000, 65_535, 65_536, 65_594, 65_595, 70_000, 200_000)
 const size: fc.Arbitrary<Size> = fc.oneof(
   { weight: 12, arbitrary: small },
   { weight: 2, arbitrary: large },
@@ -120,7 +120,7 @@ const endSetup: fc.Arbitrary<EndSetup> = fc.record({
   writableHighWaterMark: fc.constantFrom(256, 1, 2, 16),
   allowHalfOpen: fc.boolean(),
   rekeyAfter: seldom(fc.integer({ min: 2, max: 20 })),
-  block: seldom(fc.constantFrom(2, 256, 65_536)),
+  block: seldom(fc.constantFrom(2, 256, 65_600)),
   link: fc
     .record({
       chunk: rarely(

@@ -81,9 +81,29 @@ t.test('padding is stripped, zeros of the content are not', async t => {
   for (const suite of ALL) {
     const { sealer, opener } = pair(suite)
     const body = hex('00 0102 0000')
-    const frame = sealer.seal({ type: KIND.alert, body, innerBytes: 2048 })
+    const frame = sealer.seal({ type: KIND.alert, body, innerBytes: 2048, own: true })
     t.equal(frame.body.length, 2048 + suite.tagBytes)
-    t.same(opener.open(frame), { type: KIND.alert, body, innerBytes: 2048 })
+    t.same(opener.open(frame), { type: KIND.alert, body, innerBytes: 2048, own: true })
+  }
+})
+
+t.test('a content in two pieces is sealed as one', async t => {
+  for (const suite of ALL) {
+    for (const length of [0, 10, 5_000, MAX_INNER_BYTES - 9]) {
+      const { sealer, opener } = pair(suite)
+      const [prefix, body] = [hex('0102030405060708'), Buffer.alloc(length, 9)]
+      const opened = opener.open(sealer.seal({ type: KIND.messages, prefix, body }))
+      t.same(opened.body, Buffer.concat([prefix, body]), `${length}`)
+      t.equal(opened.innerBytes, length + 9)
+      const again = pair(suite)
+      const padded = again.sealer.seal({ type: KIND.messages, prefix, body, innerBytes: MAX_INNER_BYTES })
+      t.same(again.opener.open(padded).body, opened.body)
+    }
+    const { sealer } = pair(suite)
+    t.throws(() => sealer.seal({ type: 2, prefix: hex('01'), body: Buffer.alloc(MAX_INNER_BYTES - 1) }), {
+      code: 'ERR_STALK_INTERNAL',
+      message: /a record cannot hold 65600 bytes in 65601/
+    })
   }
 })
 
@@ -216,7 +236,7 @@ t.test('a thousand equal records are all different on the wire', async t => {
 t.test('a content that is too long, or longer than its padding, is refused and uses up nothing', async t => {
   for (const suite of ALL) {
     const { sealer, opener } = pair(suite)
-    const tooLong = { code: 'ERR_STALK_INTERNAL', message: /a record cannot hold 65536 bytes in 65537/ }
+    const tooLong = { code: 'ERR_STALK_INTERNAL', message: /a record cannot hold 65600 bytes in 65601/ }
     t.throws(() => sealer.seal({ type: 2, body: Buffer.alloc(MAX_INNER_BYTES) }), tooLong)
     t.throws(() => sealer.seal({ type: 2, body: BODY, innerBytes: BODY.length }), {
       code: 'ERR_STALK_INTERNAL',
@@ -224,7 +244,7 @@ t.test('a content that is too long, or longer than its padding, is refused and u
     })
     t.throws(() => sealer.seal({ type: 2, body: BODY, innerBytes: MAX_INNER_BYTES + 1 }), {
       code: 'ERR_STALK_INTERNAL',
-      message: /in 65537/
+      message: /in 65601/
     })
     t.equal(textIn(opener, seal(sealer, 'the first')), 'the first')
   }

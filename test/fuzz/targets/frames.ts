@@ -15,7 +15,7 @@ const CAPS: Readonly<Record<number, number>> = {
   [TYPE.initiatorHello]: 1_024,
   [TYPE.responderHello]: 73,
   [TYPE.plainAlert]: 1,
-  [TYPE.sealedApplication]: 65_552,
+  [TYPE.sealedApplication]: 65_616,
   [TYPE.sealedHandshake]: 2_080
 }
 
