@@ -10,6 +10,10 @@ const TITLES = {
   'tls+msgpackr': 'TLS 1.3, mutual RSA-2048, msgpackr',
   tcp: 'plain TCP',
   'tcp+length': 'limit: plain TCP, the same buffers',
+  'by-hand': 'limit: AES-256-GCM by hand, a record a message',
+  'crypto-rsa': 'limit: TCP and the calls to node:crypto, RSA-2048',
+  'crypto-ed25519': 'limit: TCP and the calls to node:crypto, Ed25519',
+  'crypto-resumed': 'limit: TCP and the calls to node:crypto, resumed',
   'tcp+msgpackr': 'plain TCP, msgpackr',
   'secret-stream+msgpackr': '@hyperswarm/secret-stream, msgpackr',
   'zeromq+msgpackr': 'ZeroMQ CURVE, msgpackr',
@@ -36,6 +40,7 @@ const SHORT_TITLES: Partial<Record<string, string>> = {
   'zeromq+msgpackr': 'ZeroMQ CURVE',
   'libp2p-noise+msgpackr': 'libp2p-noise',
   'ws+msgpackr': 'ws over TLS',
+  'by-hand': 'limit: GCM by hand',
   codec: 'limit: codec',
   direct: 'limit: the codecs in one Duplex'
 }
@@ -57,6 +62,16 @@ export const isRival = (name: string): boolean => RIVALS.some(rival => rival ===
 export const CARRIERS = ['stalk', 'tls+msgpackr', ...RIVALS, 'tcp+msgpackr'] as const
 
 /** Those that stalk can't be ahead of. Plain TCP protects nothing. */
-const LIMITS = ['codec', 'direct', 'tcp', 'tcp+length', 'tcp+msgpackr']
+const LIMITS = [
+  'codec',
+  'direct',
+  'tcp',
+  'tcp+length',
+  'tcp+msgpackr',
+  'by-hand',
+  'crypto-rsa',
+  'crypto-ed25519',
+  'crypto-resumed'
+]
 
 export const isLimit = (name: string): boolean => LIMITS.includes(name)

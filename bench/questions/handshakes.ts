@@ -16,11 +16,23 @@ export const handshakes: Question = {
   name: 'handshakes',
   title: 'connections made, both ends verified',
   figures: [{ name: '', unit: 'handshakes/s', better: 'more' }],
-  subjects: titled(['stalk', 'stalk-ed25519', 'stalk-resumed', 'tls', 'tls-resumed']),
+  subjects: titled([
+    'stalk',
+    'stalk-ed25519',
+    'stalk-resumed',
+    'tls',
+    'tls-resumed',
+    'crypto-rsa',
+    'crypto-ed25519',
+    'crypto-resumed'
+  ]),
   comparisons: [
     { subject: 'stalk', rival: 'tls', goal: 2.5 },
     { subject: 'stalk-ed25519', rival: 'tls', goal: 5 },
-    { subject: 'stalk-resumed', rival: 'tls-resumed', goal: 2.5 }
+    { subject: 'stalk-resumed', rival: 'tls-resumed', goal: 2.5 },
+    { subject: 'crypto-rsa', rival: 'tls' },
+    { subject: 'crypto-ed25519', rival: 'tls' },
+    { subject: 'crypto-resumed', rival: 'tls-resumed' }
   ],
   async prepare(subject, options) {
     const [messages, warmUpMs] = [HANDSHAKES[options.scale], WARM_UP_MS[options.scale]]

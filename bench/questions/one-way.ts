@@ -33,7 +33,7 @@ function oneWay({ name, title, payload, messages, limits, goals, rounds = {} }: 
     title,
     figures: [{ name: '', unit, better: 'more' }],
     subjects: titled(subjects),
-    comparisons: against('stalk', subjects, goals),
+    comparisons: [...against('stalk', subjects, goals), ...ofLimits(limits)],
     rounds,
     async prepare(subject, options) {
       const work = await prepared(subject, payload, messages[options.scale], options)
@@ -47,6 +47,12 @@ function oneWay({ name, title, payload, messages, limits, goals, rounds = {} }: 
     }
   }
 }
+
+/** How near a goal whatever is written by hand could come. */
+const ofLimits = (limits: readonly SubjectName[]) =>
+  limits.includes('by-hand')
+    ? ['tls+msgpackr', 'tcp+length'].map(rival => ({ subject: 'by-hand', rival }))
+    : []
 
 async function prepared(
   subject: string,
@@ -92,7 +98,7 @@ const buffers64KiB = oneWay({
   title: 'buffers of 64 KiB, one way',
   payload: '64KiB',
   messages: { quick: 2_000, full: 8_000 },
-  limits: ['tcp+length'],
+  limits: ['tcp+length', 'by-hand'],
   goals: { 'tls+msgpackr': 1.5, 'tcp+length': 0.6 }
 })
 

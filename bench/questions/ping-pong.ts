@@ -10,6 +10,8 @@ const MESSAGES = { quick: 4_000, full: 10_000 } as const
 /** TLS is the rival to keep up with, in both figures. */
 const GOALS = { 'tls+msgpackr': 1 }
 
+const NAMES = [...CARRIERS, 'by-hand'] as const
+
 export const pingPong: Question = {
   name: 'ping-pong',
   title: 'small objects, there and back',
@@ -17,8 +19,11 @@ export const pingPong: Question = {
     { name: 'p50', unit: 'µs', better: 'less' },
     { name: 'p99', unit: 'µs', better: 'less' }
   ],
-  subjects: titled(CARRIERS),
-  comparisons: ['p50', 'p99'].flatMap(figure => against('stalk', CARRIERS, GOALS, figure)),
+  subjects: titled(NAMES),
+  comparisons: ['p50', 'p99'].flatMap(figure => [
+    ...against('stalk', NAMES, GOALS, figure),
+    { subject: 'by-hand', rival: 'tls+msgpackr', figure } // how near the goal whatever is written by hand could come
+  ]),
   async prepare(subject, options) {
     const messages = MESSAGES[options.scale]
     const what = { task: 'echo', subject, payload: 'small', messages, warmUp: 500 } as const

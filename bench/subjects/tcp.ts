@@ -45,7 +45,7 @@ export function withMsgpackr(socket: Duplex): Channel {
 const LENGTH_BYTES = 4
 
 /** Bytes in, the buffers that were sent out, each copied once. */
-class Reassembler extends Transform {
+export class Reassembler extends Transform {
   readonly #length = Buffer.alloc(LENGTH_BYTES)
   #lengthFill = 0
   #body: Buffer | null = null
