@@ -22,8 +22,21 @@ export function explain(error: unknown): Explanation {
   return { text, code: error.code, hints }
 }
 
+/** Why somebody who called did not get in, as the end that was called sees it. */
+export function explainCaller(
+  error: unknown,
+  { remoteAddress }: { remoteAddress?: string | undefined }
+): Explanation {
+  const explanation = explain(error)
+  const own = error instanceof StalkError ? WORDS_FOR_CALLERS[error.code]?.(error) : undefined
+  const { text = explanation.text, hints = explanation.hints } = own ?? {}
+  return { ...explanation, hints, text: `${remoteAddress ?? 'a caller'} did not get in: ${text}` }
+}
+
 const defectOf = (error: unknown): string =>
   error instanceof Error ? (error.stack ?? error.message) : String(error)
+
+const SUITE_IN_COMMON = 'have both ends a --suite in common?'
 
 type Words = (error: StalkError) => { readonly text?: string; readonly hints?: readonly string[] }
 
@@ -69,8 +82,23 @@ const WORDS: Partial<Record<ErrorCode, Words>> = {
   ERR_STALK_BAD_RECORD: ({ phase }) => ({
     hints: phase === 'handshake' ? ['have both ends the same --app?'] : []
   }),
-  ERR_STALK_NOTHING_IN_COMMON: () => ({ hints: ['have both ends a --suite in common?'] }),
+  ERR_STALK_NOTHING_IN_COMMON: () => ({ hints: [SUITE_IN_COMMON] }),
+  ERR_STALK_PEER_ALERT: ({ message }) => ({
+    hints: message.includes('in common') ? [SUITE_IN_COMMON] : []
+  }),
   ERR_STALK_HANDSHAKE_TIMEOUT: () => ({ hints: ['is it stalk that listens there?'] })
+}
+
+const WORDS_FOR_CALLERS: Partial<Record<ErrorCode, Words>> = {
+  ERR_STALK_PEER_MISMATCH: ({ message }) => ({
+    text: 'it has another key than those that may come in',
+    hints: clauses(message)
+  }),
+  ERR_STALK_PEER_ANONYMOUS: ({ message }) => ({ text: 'it has shown no key', hints: clauses(message) }),
+  ERR_STALK_REJECTED: () => ({
+    text: 'it does not accept us',
+    hints: ['one that has to ask about our key first comes again after the answer']
+  })
 }
 
 const clauses = (message: string): string[] => message.split('; ')

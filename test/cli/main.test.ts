@@ -109,6 +109,10 @@ t.test('no stalk there, or none that fits: exit code 8', async t => {
   const aes = new Stalk(['listen', '0', '--suite', 'X25519-AES256GCM-SHA256'], server)
   const other = ['--suite', 'X25519-CHACHA20POLY1305-SHA256']
   await says(t, ['connect', await aes.port(), ...someone, ...other], 8, /^stalk connect: .*common/)
+  t.match(
+    (await run(['connect', await aes.port(), ...someone, ...other], server)).stderr,
+    'a --suite in common?'
+  )
   aes.child.kill('SIGKILL')
 })
 

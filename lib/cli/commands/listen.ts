@@ -18,7 +18,7 @@ import type { Command } from '../command.ts'
 import type { Attendance } from '../exec/attendance.ts'
 import { attend, EXEC, type Exec, execOf } from '../exec/exec.ts'
 import { CommandError, EXIT, ReaderGone, type SIGNAL_EXIT } from '../exit.ts'
-import { explain } from '../explain.ts'
+import { explain, explainCaller } from '../explain.ts'
 import { Flow } from '../flow.ts'
 import { KEY_LOG, keyLogOf } from '../key-log.ts'
 import { described, expected, namedIdentity, requireDefault, WHO_WE_ARE } from '../keys.ts'
@@ -193,9 +193,7 @@ class Reception {
   }
 
   #refused(error: Error, socket: Socket): void {
-    const { text, ...rest } = explain(error)
-    const caller = socket.remoteAddress ?? 'a caller'
-    this.#shell.voice.complain('clientError', { ...rest, text: `${caller} did not get in: ${text}` })
+    this.#shell.voice.complain('clientError', explainCaller(error, socket))
   }
 
   #onConnection(connection: Connection): void {

@@ -5,7 +5,7 @@ import type net from 'node:net'
 import { type Identity, listener } from '../../index.ts'
 import { textOf } from '../address.ts'
 import { type Args, usage } from '../args.ts'
-import { explain } from '../explain.ts'
+import { explainCaller } from '../explain.ts'
 import { Flow } from '../flow.ts'
 import { described, expected, namedIdentity, requireDefault } from '../keys.ts'
 import type { Shell } from '../shell.ts'
@@ -50,9 +50,7 @@ export async function runFar(args: Args, shell: Shell): Promise<void> {
   const timeoutMs = ms(args, 'connect-timeout', DIAL_SECONDS) as number
   const far = new Far(server, traffic, { address, timeoutMs }, farWords(voice))
   server.on('clientError', (error: Error, socket: net.Socket) => {
-    const { text, ...rest } = explain(error)
-    const caller = socket.remoteAddress ?? 'a caller'
-    voice.complain('clientError', { ...rest, text: `${caller} did not get in: ${text}` })
+    voice.complain('clientError', explainCaller(error, socket))
   })
   const ended = untilSignal(args, shell, traffic, () => {
     server.close()
