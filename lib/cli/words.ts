@@ -25,21 +25,25 @@ export function showConnected(voice: Voice, where: string, connection: Connectio
   ])
 }
 
+/** For a person without the reason: where there is one, it is complained of next. */
 export function showEnd(voice: Voice, outcome: Outcome): void {
-  voice.event('ended', outcome, harmless(ended(outcome)))
+  voice.event('ended', outcome, inCounts(outcome))
 }
 
 /** How it ended, in one line. */
-export function ended({ kind, code, reason, sent, acknowledged, received, unsent }: Outcome): string {
+export function ended(outcome: Outcome): string {
+  const { kind, code, reason } = outcome
+  return kind === 'clean' ? inCounts(outcome) : `${inCounts(outcome)}: ${reason}${code ? ` (${code})` : ''}`
+}
+
+function inCounts({ kind, sent, acknowledged, received, unsent }: Outcome): string {
   const counts = [
     `sent ${sent}`,
     `acknowledged ${acknowledged ?? 'unknown'}`,
     `received ${received}`,
     ...(unsent > 0 ? [`unsent ${unsent}`] : [])
-  ].join(', ')
-  return kind === 'clean'
-    ? `ended clean: ${counts}`
-    : `ended ${kind}: ${counts}: ${reason}${code ? ` (${code})` : ''}`
+  ]
+  return `ended ${kind}: ${counts.join(', ')}`
 }
 
 /** What our own list calls the peer. */
