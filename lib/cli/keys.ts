@@ -51,6 +51,12 @@ const FINGERPRINT = /^SHA256:[A-Za-z0-9+/]{43}$/
 
 export const isFingerprint = (text: string): boolean => FINGERPRINT.test(text)
 
+/** What begins as a fingerprint and is none is not looked for as a file or a host. */
+export function refuseMistyped(name: string, head = ''): void {
+  if (!name.startsWith('SHA256:') || isFingerprint(name)) return
+  throw usage(`${head}${name} is no fingerprint: that is SHA256: and 43 characters of base64`)
+}
+
 /** Fingerprints, or files with keys. `option` is the one that named them. */
 export async function expected(option: string, names: readonly string[]): Promise<(Identity | string)[]> {
   const peers: (Identity | string)[] = []
@@ -61,9 +67,7 @@ export async function expected(option: string, names: readonly string[]): Promis
 
 async function expectedOne(option: string, name: string): Promise<Identity | string> {
   if (isFingerprint(name)) return name
-  if (name.startsWith('SHA256:')) {
-    throw usage(`--${option}: ${name} is no fingerprint: that is SHA256: and 43 characters of base64`)
-  }
+  refuseMistyped(name, `--${option}: `)
   if (name === '') throw usage(`--${option} takes a fingerprint or a key file`)
   return unlocked(options => Identity.loadPublic(name, options))
 }

@@ -174,7 +174,7 @@ t.test('peers are listed, forgotten and revoked', async t => {
   const forgotten = await peers('forget', 'a.example.org:4000')
   t.match(forgotten.stderr, /^forgotten: \[a\.example\.org\]:4000 256 SHA256:/)
   t.match(await peers('forget', 'nobody'), {
-    stderr: /has nothing of nobody; patterns go with their key only\n$/
+    stderr: /has nothing of nobody; what has a pattern goes by its fingerprint\n$/
   })
   await peers('revoke', other.identity.fingerprint, '--hosts', 'c:1')
   await peers('revoke', key(server), '--label', 'stolen')
@@ -232,6 +232,9 @@ t.test('what is wrong with the words is said, with exit code 2', async t => {
     [['add', 'x', key(server), '--known-peers='], /^--known-peers takes the path of a file$/],
     [['forget'], /^forget takes a host/],
     [['revoke'], /^revoke takes a key file/],
+    [['revoke', 'SHA256:abc'], /^SHA256:abc is no fingerprint: /],
+    [['forget', 'SHA256:abc'], /^SHA256:abc is no fingerprint: /],
+    [['add', 'b', 'SHA256:abc'], /^SHA256:abc is no fingerprint: /],
     [['trust'], /^trust takes the files of successions/]
   ] as const) {
     const error = await perform(words).catch(error => error)

@@ -5,7 +5,7 @@ import { resolve } from 'node:path'
 import { authorizedPeers, Identity, type KnownPeer, type KnownPeers, Succession } from '../../index.ts'
 import { type Args, usage } from '../args.ts'
 import type { Command } from '../command.ts'
-import { isFingerprint } from '../keys.ts'
+import { isFingerprint, refuseMistyped } from '../keys.ts'
 import { unlocked } from '../passphrase.ts'
 import type { Shell } from '../shell.ts'
 import { harmless } from '../terminal.ts'
@@ -77,6 +77,7 @@ async function add({ args, shell, words, file }: Call): Promise<void> {
     throw usage(
       'add needs the key itself, in a file; of a fingerprint `stalk connect` asks, and remembers it'
     )
+  refuseMistyped(key)
   const identity = await unlocked(options => Identity.loadPublic(key, options))
   const hosts = hostsOf(where)
   const label = args.text('label') ?? identity.comment
@@ -90,18 +91,20 @@ async function add({ args, shell, words, file }: Call): Promise<void> {
 async function forget({ shell, words, file }: Call): Promise<void> {
   requireWords(words, 1, 'forget takes a host, with a port or without, or a fingerprint')
   const [what = ''] = words
+  refuseMistyped(what)
   const { host, port } = placeIn(what)
   const gone = isFingerprint(what) ? await file.forget(what) : await file.forget(host, port)
   for (const peer of gone) say(shell, 'forgotten', peer, [`forgotten: ${shown(peer)}`])
   if (gone.length > 0) return
   say(shell, 'nothing', { path: file.path }, [
-    `${file.path} has nothing of ${what}; patterns go with their key only`
+    `${file.path} has nothing of ${what}; what has a pattern goes by its fingerprint`
   ])
 }
 
 async function revoke({ args, shell, words, file }: Call): Promise<void> {
   requireWords(words, 1, 'revoke takes a key file, or the fingerprint of a key that is known')
   const [key = ''] = words
+  refuseMistyped(key)
   const peer = isFingerprint(key) ? key : await unlocked(options => Identity.loadPublic(key, options))
   const fingerprint = typeof peer === 'string' ? peer : peer.fingerprint
   const hosts = args.has('hosts') ? hostsOf(args.text('hosts') ?? '') : '*'
