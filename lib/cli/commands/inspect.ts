@@ -17,7 +17,7 @@ export const inspectCommand: Command = {
   summary: 'show what a captured connection says',
   usage: ['inspect --initiator FILE --responder FILE [--keys FILE] [--app NAME]'],
   about: [
-    'Each FILE is all that one end sent, byte for byte, as `socat -r FILE -R FILE` and other proxies write it. One line a record: who sent it (→ the initiator, ← the responder), where it begins, how long it is, and what it says. Without keys that is what everybody on the way sees. With a key log, as `--key-log` of listen and connect writes it, it is everything, messages as in `stalk connect --help`.',
+    'Each FILE is all that one end sent, byte for byte, as `socat -r FILE -R FILE` and other proxies write it. One line a record: who sent it (→ the initiator, ← the responder), where it begins, how long it is, and what it says. Without keys that is what everybody on the way sees. With a key log, as `--key-log` of listen, connect and tunnel writes it, it is everything, messages as in `stalk connect --help`.',
     'A capture has no times: within one direction the order is that of the wire, between the two it is one that the protocol allows.',
     'A capture that is cut, or that was changed, is shown as far as it goes; then it is said where and why. The exit code is 5 for one that is cut, 8 for one that breaks the protocol, 7 where the key log is unfit or has no keys of this connection, 6 where a file cannot be read.'
   ],
