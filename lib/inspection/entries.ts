@@ -55,7 +55,10 @@ export interface FlightEntry extends Opened {
   readonly identity: { readonly type: KeyType; readonly keysize: number; readonly fingerprint: string } | null
   /** Whether there is a signature. */
   readonly proof: boolean
-  /** What a peer would find: null if signature and Finished match, undefined where that cannot be said. */
+  /**
+   * What a peer would find: null if signature and Finished match, undefined where that cannot be said. A resumed session has
+   * no signatures.
+   */
   readonly fault: ErrorCode | null | undefined
   /** The largest message that its sender takes, in bytes. */
   readonly maxMessage: number

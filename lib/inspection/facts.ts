@@ -15,6 +15,7 @@ import {
   type IdentityMessage,
   WANT
 } from '../handshake/messages.ts'
+import { shown } from '../handshake/resumption.ts'
 import { trafficKeys } from '../handshake/schedule.ts'
 import { Traffic } from '../handshake/traffic.ts'
 import { prologueOf, Transcript } from '../handshake/transcript.ts'
@@ -32,6 +33,7 @@ export class Facts {
   readonly #keys: string
   #secrets: LoggedSecrets = { handshake: {}, application: {} }
   #suite: Suite | null = null
+  #resumed = false
   /** All that goes into the transcript; null where some of it could not be read. */
   #said: Buffer[] | null = []
   readonly #takes: Partial<Record<Role, number>> = {}
@@ -81,6 +83,7 @@ export class Facts {
   responderHello(frame: Frame): Bare<ResponderHelloEntry> {
     const { version, random, suite, psk } = decodeResponderHello(frame)
     this.#suite = suiteOf(suite) ?? null
+    this.#resumed = psk
     this.#said?.push(enframe(frame))
     return {
       name: 'responderHello',
@@ -123,7 +126,8 @@ export class Facts {
     for (const message of [flight.identity, flight.proof, flight.finished])
       if (message) this.#said.push(Buffer.from(message.encoded))
     try {
-      Verified.flight(role, flight, peer, transcript, secret, verify)
+      // What a ticket is for stands in no capture: as far as it tells, the identity is that of the ticket.
+      Verified.flight(role, flight, peer, transcript, secret, verify, this.#resumed ? shown(peer) : null)
       return null
     } catch (error) {
       if (error instanceof StalkError) return error.code

@@ -6,7 +6,7 @@ import t from 'tap'
 import { KIND } from '../../lib/constants.ts'
 import { SUITES, type SuiteName } from '../../lib/crypto/suites.ts'
 import { Traffic } from '../../lib/handshake/traffic.ts'
-import { inspectCapture } from '../../lib/index.ts'
+import { inspectCapture, MemoryTicketStore, SessionCache } from '../../lib/index.ts'
 import { closeRecord } from '../../lib/wire/control.ts'
 import { enframe } from '../../lib/wire/frame.ts'
 import type { Inner } from '../../lib/wire/record.ts'
@@ -452,6 +452,24 @@ t.test('a ticket is shown by its length and lifetime, never itself', async t => 
   const short = forged('responder', [ACCEPT, { type: KIND.ticket, body: body.subarray(0, 30) }])
   t.match(short[3], { name: 'problem', code: 'ERR_STALK_DECODE' })
 })
+
+t.test(
+  'a resumed session has no signatures, and its Finished match; with another app they do not',
+  async t => {
+    const [tickets, sessions] = [new MemoryTicketStore(), new SessionCache()]
+    const options = { initiator: { sessions: sessions.at('bob') }, responder: { tickets } }
+    await captured(conversation, options)
+    const { capture } = await captured(conversation, options)
+    t.match(inspected(capture)[1], { name: 'responderHello', resumed: true })
+    const flights = inspected(capture).filter(({ name }) => name === 'flight')
+    t.match(flights, [
+      { from: 'responder', proof: false, fault: null, identity: { fingerprint: bob.fingerprint } },
+      { from: 'initiator', proof: false, fault: null, identity: { fingerprint: alice.fingerprint } }
+    ])
+    const others = [...inspectCapture({ ...capture, app: 'another' })].filter(({ name }) => name === 'flight')
+    t.match(others, [{ fault: 'ERR_STALK_BAD_FINISHED' }, { fault: 'ERR_STALK_BAD_FINISHED' }])
+  }
+)
 
 t.test('the arguments are checked at once', async t => {
   const bytes = { initiator: Buffer.alloc(0), responder: new Uint8Array(0) }
