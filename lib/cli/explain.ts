@@ -95,6 +95,7 @@ const WORDS_FOR_CALLERS: Partial<Record<ErrorCode, Words>> = {
     hints: clauses(message)
   }),
   ERR_STALK_PEER_ANONYMOUS: ({ message }) => ({ text: 'it has shown no key', hints: clauses(message) }),
+  ERR_STALK_HANDSHAKE_TIMEOUT: () => ({ hints: [] }),
   ERR_STALK_REJECTED: () => ({
     text: 'it does not accept us',
     hints: ['one that has to ask about our key first comes again after the answer']

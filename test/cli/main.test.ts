@@ -6,6 +6,7 @@ import net, { type AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { EXIT_MEANING, exitOf } from '../../lib/cli/exit.ts'
+import { explainCaller } from '../../lib/cli/explain.ts'
 import { ERRORS, type ErrorCode, StalkError } from '../../lib/index.ts'
 import { lines, makeHome, parsed, run, Stalk } from './tools.ts'
 
@@ -138,6 +139,17 @@ t.test('with --json an error is one JSON object', async t => {
     }
   ])
   t.equal(await exit, 3)
+})
+
+t.test('of a caller it is not asked whether stalk listens there', async t => {
+  const error = new StalkError('ERR_STALK_HANDSHAKE_TIMEOUT', 'no handshake within 10000 ms')
+  t.match(explainCaller(error, { remoteAddress: '192.0.2.1' }), {
+    text: '192.0.2.1 did not get in: no handshake within 10000 ms',
+    code: error.code,
+    hints: []
+  })
+  const text = /^a caller did not get in: Error: a defect/
+  t.match(explainCaller(new Error('a defect'), {}), { text, hints: ['please report this'] })
 })
 
 t.test('every code of stalk has its exit code', async t => {
