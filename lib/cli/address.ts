@@ -54,6 +54,9 @@ export function textOf({ host = DEFAULT_HOST, port, path }: Address): string {
   return path ?? `${host.includes(':') ? `[${host}]` : host}:${port}`
 }
 
+/** A place as others reach it: what listens on every address has none of its own. */
+export const asReached = (place: string): string => place.replace(/^(0\.0\.0\.0|\[::\]):/, 'HOST:')
+
 const systemCode = (error: unknown): string => String((error as NodeJS.ErrnoException | undefined)?.code)
 
 /** Why nothing can listen there. `error` is node's. */

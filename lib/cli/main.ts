@@ -29,7 +29,7 @@ const COMMANDS: readonly Command[] = [
 const ABOUT = 'stalk: encrypted and authenticated messages between two programs'
 
 const NOTES = [
-  'Your identity is a key pair, in $STALK_HOME or ~/.spack; its fingerprint (SHA256:…) is how others know you, as with SSH. Where a key file is encrypted, its passphrase is asked for, or taken from STALK_PASSPHRASE. To talk: `stalk keygen` at both ends, `stalk listen 4000` at one, and at the other `stalk connect HOST:4000`, which asks whether the fingerprint is the one that the first one shows.',
+  'Your identity is a key pair, in $STALK_HOME or ~/.spack; its fingerprint (SHA256:…) is how others know you, as with SSH. Where a key file is encrypted, its passphrase is asked for, or taken from STALK_PASSPHRASE. To talk: `stalk keygen` at both ends, `stalk listen 0.0.0.0:4000` at one, and at the other `stalk connect HOST:4000`, which asks whether the fingerprint is the one that the first one shows.',
   'Colours are for terminals; NO_COLOR=1 turns them off.'
 ]
 

@@ -1,7 +1,7 @@
 // The command line read, and how it is explained: options, addresses, who we are.
 
 import t from 'tap'
-import { addressOf, textOf } from '../../lib/cli/address.ts'
+import { addressOf, asReached, textOf } from '../../lib/cli/address.ts'
 import { helpOf, overview, readArgs, type Synopsis, usageLines } from '../../lib/cli/args.ts'
 import { connectCommand } from '../../lib/cli/commands/connect.ts'
 import { fingerprint } from '../../lib/cli/commands/fingerprint.ts'
@@ -72,6 +72,12 @@ t.test('an address is a port of this machine, a host and a port, or a path', asy
   t.same(address('--path', '/run/s'), { path: '/run/s' })
   for (const text of ['[::1]:4000', 'example.org:1', '127.0.0.1:4000']) t.equal(textOf(address(text)), text)
   t.equal(textOf(address('--path', '/run/s')), '/run/s')
+})
+
+t.test('others reach what listens on every address by one that they know', async t => {
+  t.equal(asReached('0.0.0.0:4000'), 'HOST:4000')
+  t.equal(asReached('[::]:4000'), 'HOST:4000')
+  for (const place of ['10.0.0.0:4000', '[::1]:4000', './0.0.0.0:4000']) t.equal(asReached(place), place)
 })
 
 t.test('what is no address is refused with the reason', async t => {

@@ -12,7 +12,7 @@ import {
   type Listener,
   listener
 } from '../../index.ts'
-import { addressOf, cannotListenOn, textOf } from '../address.ts'
+import { addressOf, asReached, cannotListenOn, textOf } from '../address.ts'
 import { type Args, usage } from '../args.ts'
 import type { Command } from '../command.ts'
 import type { Attendance } from '../exec/attendance.ts'
@@ -129,7 +129,7 @@ function showListening(
     `listening on ${harmless(where)}`,
     `  we:      ${described(identity)}`,
     `  lets in: ${authorized.join('\n           ') || 'anyone'}`,
-    `  to connect: stalk connect ${address.path ? '--path ' : ''}${harmless(where)} \\`,
+    `  to connect: stalk connect ${address.path ? '--path ' : ''}${harmless(asReached(where))} \\`,
     `    ${option}`
   ])
 }

@@ -3,7 +3,7 @@
 
 import type net from 'node:net'
 import { type Identity, listener } from '../../index.ts'
-import { textOf } from '../address.ts'
+import { asReached, textOf } from '../address.ts'
 import { type Args, usage } from '../args.ts'
 import { explainCaller } from '../explain.ts'
 import { Flow } from '../flow.ts'
@@ -65,7 +65,7 @@ export async function runFar(args: Args, shell: Shell): Promise<void> {
     [
       `  we:      ${described(identity)}`,
       `  lets in: ${namesOf(peers).join('\n           ') || 'anyone'}`,
-      `  to use it: stalk tunnel --listen ${address.port ?? 'PLACE'} --to ${harmless(where)} \\`,
+      `  to use it: stalk tunnel --listen ${address.port ?? 'PLACE'} --to ${harmless(asReached(where))} \\`,
       `    ${identity ? `--peer ${identity.fingerprint}` : '--anyone'}`
     ]
   )
