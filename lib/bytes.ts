@@ -23,6 +23,13 @@ export function u64(value: number): Buffer {
   return bytes
 }
 
+/** A copy to be kept: in memory of its own, where a piece of node's pool would keep all 8 KiB of it. */
+export function kept(bytes: Uint8Array): Buffer {
+  const copy = Buffer.allocUnsafeSlow(bytes.length)
+  copy.set(bytes)
+  return copy
+}
+
 /** Overwrites secrets that are no longer needed. A best effort: V8 may hold copies that nobody can reach. */
 export function wipe(...secrets: Uint8Array[]): void {
   for (const secret of secrets) secret.fill(0)

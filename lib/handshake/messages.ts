@@ -7,7 +7,7 @@
 //
 // Lists are `u8 n ‖ items`; keys, signatures and tickets `u16 length ‖ bytes`. Integers are big-endian.
 
-import { Reader, u16, u32 } from '../bytes.ts'
+import { kept, Reader, u16, u32 } from '../bytes.ts'
 import { MAX_RSA_BITS, MAX_TICKET_BYTES, TYPE } from '../constants.ts'
 import { HASH_BYTES, X25519_BYTES } from '../crypto/primitives.ts'
 import type { KeyType, RawPublicKey } from '../crypto/public-key.ts'
@@ -228,7 +228,7 @@ const encodeIdentity = ({ identity, maxMessageBytes }: IdentityMessage): Buffer 
 
 function readIdentity(reader: Reader): IdentityMessage {
   const algorithm = reader.u8()
-  const bytes = Buffer.from(reader.vector(MAX_KEY_BYTES)) // kept longer than the record that it came in
+  const bytes = kept(reader.vector(MAX_KEY_BYTES))
   const maxMessageBytes = reader.u32()
   reader.end()
   if (algorithm === ANONYMOUS) {

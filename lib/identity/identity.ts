@@ -5,7 +5,7 @@
 import { createPublicKey, type KeyObject } from 'node:crypto'
 import { join } from 'node:path'
 import { type InspectOptions, inspect } from 'node:util'
-import { wipe } from '../bytes.ts'
+import { kept, wipe } from '../bytes.ts'
 import { checkRaw, fromRaw, type KeyType, type RawPublicKey, toRaw } from '../crypto/public-key.ts'
 import { type ErrorCode, StalkError } from '../errors.ts'
 import {
@@ -105,9 +105,7 @@ export class Identity {
   /** From a raw public key, which may come from anyone. Throws ERR_STALK_BAD_KEY. */
   static fromRaw(raw: RawPublicKey): Identity {
     checkRaw(raw)
-    const bytes = Buffer.allocUnsafeSlow(raw.bytes.length) // no view of what it came in
-    bytes.set(raw.bytes)
-    return new Identity({ type: raw.type, bytes }, null)
+    return new Identity({ type: raw.type, bytes: kept(raw.bytes) }, null)
   }
 
   /**
@@ -233,7 +231,7 @@ export class Identity {
 
   /** The public key as it goes over the wire. A copy each time, the caller's own. */
   get raw(): RawPublicKey {
-    return { type: this.#raw.type, bytes: Buffer.from(this.#raw.bytes) }
+    return { type: this.#raw.type, bytes: kept(this.#raw.bytes) }
   }
 
   /** What the owner calls the key, out of a file of OpenSSH's; else empty. Nobody vouches for it. */

@@ -4,7 +4,7 @@
 //
 //   transport ─▶ deframer ─▶ opener ─▶ decoder ─▶ gate ─▶ messages, controls, fault, end
 //                               └─▶ handshake ─┐
-//   transport ◀── framer ◀── sealer ◀──────────┴ encoder ◀── gate ◀── batches
+//   transport ◀─── sink ◀─── sealer ◀──────────┴ encoder ◀── gate ◀── batches
 
 import type { Duplex } from 'node:stream'
 import { HEADER_BYTES, KIND, MAX_UNINVITED, MS_FOR_ONE_UNINVITED, TYPE } from '../constants.ts'
@@ -13,9 +13,9 @@ import { ALERT, type AlertCode, StalkError, transportFailure } from '../errors.t
 import type { Handshake, Session, Step } from '../handshake/handshake.ts'
 import type { OnInvalid, Schema } from '../schema.ts'
 import { opener, type Pad, sealer } from '../stages/cipher.ts'
-import { deframer, partsFramer } from '../stages/framer.ts'
+import { deframer } from '../stages/framer.ts'
 import { gate } from '../stages/gate.ts'
-import { Marker, type Stage } from '../stages/paced.ts'
+import { join, Marker, type Stage } from '../stages/paced.ts'
 import { type Batch, batchDecoder, batchEncoder } from '../stages/serializer.ts'
 import { batchValidator } from '../stages/validator.ts'
 import { carriesMessages } from '../wire/contents.ts'
@@ -201,10 +201,10 @@ export class Pipeline {
   // --- joining the stages ------------------------------------------------------------------------------
 
   #joinOutbound(): void {
-    const frames = partsFramer()
-    this.#gateOut.pipe(this.#encoderStage).pipe(this.#sealer, { end: false })
-    this.#sealer.pipe(frames).pipe(this.#sink)
-    for (const stage of [this.#gateOut, this.#encoderStage, this.#sealer, frames, this.#sink]) {
+    join(this.#gateOut, this.#encoderStage)
+    join(this.#encoderStage, this.#sealer, { end: false })
+    join(this.#sealer, this.#sink)
+    for (const stage of [this.#gateOut, this.#encoderStage, this.#sealer, this.#sink]) {
       stage.on('error', (error: Error) => this.#outboundFault(error))
     }
   }
@@ -220,7 +220,7 @@ export class Pipeline {
     const stages: Stage[] = [this.#deframer, records, messages, ...this.#validators, this.#gateIn]
     stages.forEach((stage, index) => {
       const next = stages[index + 1]
-      if (next) stage.pipe(next)
+      if (next) join(stage, next)
       stage.on('error', (error: Error) => {
         this.#fault ??= asStalkError(error)
         if (next) next.end()

@@ -1,14 +1,16 @@
-// The sink: the last stage outbound. Knows the transport, and what it has taken so far; knows nothing of frames.
+// The sink: the last stage outbound, the framer of a transport, which can be given the parts of a frame one by one.
+// Knows the transport, and what it has taken so far; knows nothing of what is in a frame.
 
 import { type Duplex, Writable } from 'node:stream'
 import { MAX_UNWRITTEN_BYTES } from '../constants.ts'
 import { Marker } from '../stages/paced.ts'
+import { type Frame, partsOf } from '../wire/frame.ts'
 
 /** Told of every write, with its bytes, and without any when one is done; and how many are not done by then. */
 export type Progress = (bytes: number, waiting: number) => void
 
 /**
- * Writes to the transport, one write a frame (a frame is its parts), without ending it. A socket asks to wait as soon as it holds 16 KiB,
+ * Writes frames to the transport as they lie on the wire, each in one go, without ending it. A socket asks to wait as soon as it holds 16 KiB,
  * less than one record; waiting then would cost a turn of the event loop a record, so it may hold some more.
  */
 export class Sink extends Writable {
@@ -29,7 +31,7 @@ export class Sink extends Writable {
     transport.on('drain', this.#onDrain)
   }
 
-  override _write(item: readonly Buffer[] | Marker, _encoding: BufferEncoding, done: () => void): void {
+  override _write(item: Frame | Marker, _encoding: BufferEncoding, done: () => void): void {
     if (item instanceof Marker) {
       this.#markers.push({ at: this.#submitted, marker: item })
       this.#reach()
@@ -40,9 +42,10 @@ export class Sink extends Writable {
       return done()
     }
     this.#submitted += 1
-    const bytes = item.reduce((sum, { length }) => sum + length, 0)
+    const parts = partsOf(item)
+    const bytes = parts.reduce((sum, { length }) => sum + length, 0)
     this.#progress(bytes, this.#submitted - this.#completed)
-    const more = this.#writeTogether(item, error => {
+    const more = this.#writeTogether(parts, error => {
       this.#completed += 1
       if (error) this.#dropped = true
       this.#progress(0, this.#submitted - this.#completed)

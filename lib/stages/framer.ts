@@ -2,14 +2,11 @@
 
 import { MAX_SEALED_BYTES } from '../constants.ts'
 import { StalkError } from '../errors.ts'
-import { type Admit, Deframer, enframe, type Frame, partsOf } from '../wire/frame.ts'
+import { type Admit, Deframer, enframe, type Frame } from '../wire/frame.ts'
 import { paced, type Stage } from './paced.ts'
 
 /** Frames in, one Buffer a frame out. */
 export const framer = (): Stage => paced<Frame, Buffer>(frame => [enframe(frame)])
-
-/** The same for who can write several Buffers at once: frames in, an array of Buffers a frame out. */
-export const partsFramer = (): Stage => paced<Frame, readonly Buffer[]>(frame => [partsOf(frame)])
 
 /**
  * Bytes in, however chunked, frames out. `admit` says how long the body of each type may be; by default as long

@@ -6,7 +6,7 @@
 // holds its work back is a barrier for everything behind it; and a fault destroys the stage only when what was
 // made before it has been taken, so that nothing authenticated is lost.
 
-import type { Transform } from 'node:stream'
+import type { Transform, Writable } from 'node:stream'
 import { transform } from 'through2'
 
 /** To users one of node's; what makes it is readable-stream's, not `instanceof` node's, and works with them all the same. */
@@ -27,48 +27,124 @@ export class Marker {
 }
 
 /** `finish` is run when all chunks are done: it gives what is still to come, or throws if they should not end there. */
-export function paced<In, Out>(work: Work<In, Out>, finish: () => Iterable<Out> = () => []): Stage {
-  let goOn: (() => void) | null = null
-  // Of 0, since a stream makes items ahead until it has as many as its mark says, asked or not.
-  const marks = { objectMode: true, readableHighWaterMark: 0, writableHighWaterMark: 1 }
-  const stage = transform(marks, begin, (done: Done) => start(finish, done)) as unknown as Stage
-  const read = stage._read
-  // Called when a reader asks for more; the item that it is about to take has left only on the next tick.
-  stage._read = size => {
-    if (goOn === null) return read.call(stage, size)
-    process.nextTick(goOn)
-    goOn = null
-  }
+export function paced<In, Out>(work: Work<In, Out>, finish: () => Iterable<Out> = nothing): Stage {
+  const stage = transform(MARKS, begin, end) as unknown as Paced
+  stage[PACE] = new Pace(stage, work as Work<unknown, unknown>, finish)
+  stage._read = read
   return stage
+}
 
-  function begin(chunk: In | Marker, _encoding: BufferEncoding, done: Done): void {
-    start(() => (chunk instanceof Marker ? [chunk] : work(chunk)), done)
+/**
+ * What `from` gives goes `into` the next, as with `pipe`, and so does its end unless `end` is false. A pipe waits for
+ * `drain` even where the next one has dealt with an item already, which stages nearly always have.
+ */
+export function join(from: Stage, into: Writable, { end = true } = {}): void {
+  const pace = (from as Paced)[PACE]
+  from.on('data', item => {
+    if (into.writable) into.write(item)
+    if (!into.writable || into.writableLength > 0) pace.hold() // not writable: it may have failed just now
+  })
+  into.on('drain', () => pace.release())
+  if (end) from.on('end', () => into.end())
+}
+
+const nothing = (): Iterable<never> => []
+
+// Of 0, since a stream makes items ahead until it has as many as its mark says, asked or not.
+const MARKS = { objectMode: true, readableHighWaterMark: 0, writableHighWaterMark: 1 }
+
+const PACE = Symbol('pace')
+
+type Paced = Stage & { [PACE]: Pace }
+
+// These are shared by all stages, of which a connection has several.
+
+function begin(this: unknown, chunk: unknown, _encoding: BufferEncoding, done: Done): void {
+  ;(this as Paced)[PACE].begin(chunk, done)
+}
+
+function end(this: unknown, done: Done): void {
+  ;(this as Paced)[PACE].end(done)
+}
+
+/** Called when a reader asks for more. */
+function read(this: Paced, size: number): void {
+  if (!this[PACE].goOn()) Object.getPrototypeOf(this)._read.call(this, size)
+}
+
+class Pace {
+  readonly #stage: Stage
+  readonly #work: Work<unknown, unknown>
+  readonly #finish: () => Iterable<unknown>
+  /** What was made, or can be, and is given away when it is asked for. */
+  #held: { readonly items: Iterator<unknown>; readonly done: Done } | null = null
+  /** Whether the stage behind has not dealt with the last item. */
+  #holding = false
+
+  constructor(stage: Stage, work: Work<unknown, unknown>, finish: () => Iterable<unknown>) {
+    this.#stage = stage
+    this.#work = work
+    this.#finish = finish
   }
 
-  function start(make: () => ReturnType<Work<In, Out | Marker>>, done: Done): void {
-    let items: ReturnType<Work<In, Out | Marker>>
+  begin(chunk: unknown, done: Done): void {
+    this.#start(chunk instanceof Marker ? unchanged : this.#work, chunk, done)
+  }
+
+  end(done: Done): void {
+    this.#start(this.#finish, undefined, done)
+  }
+
+  /** A reader asks for more. False if nothing is held. The item that it is about to take has left only on the next tick. */
+  goOn(): boolean {
+    if (this.#held === null) return false
+    if (!this.#holding) process.nextTick(() => this.#giveHeld())
+    return true
+  }
+
+  /** Makes nothing until `release`, whoever asks. */
+  hold(): void {
+    this.#holding = true
+  }
+
+  release(): void {
+    this.#holding = false
+    this.#giveHeld()
+  }
+
+  #giveHeld(): void {
+    if (this.#held === null || this.#holding) return
+    const { items, done } = this.#held
+    this.#held = null
+    this.#give(items, done)
+  }
+
+  #start(work: Work<unknown, unknown>, chunk: unknown, done: Done): void {
+    let items: ReturnType<Work<unknown, unknown>>
     try {
-      items = make()
+      items = work(chunk)
     } catch (error) {
       return done(error as Error)
     }
-    if (!(items instanceof Promise)) return give(items[Symbol.iterator](), done)
-    items.then(made => process.nextTick(give, made[Symbol.iterator](), done), done)
+    if (!(items instanceof Promise)) return this.#give(items[Symbol.iterator](), done)
+    items.then(made => process.nextTick(() => this.#give(made[Symbol.iterator](), done)), done)
   }
 
   // Only the work is guarded: what a reader's own handler throws inside `push` is the reader's.
-  function give(items: Iterator<Out | Marker>, done: Done): void {
+  #give(items: Iterator<unknown>, done: Done): void {
     for (;;) {
-      let item: IteratorResult<Out | Marker>
+      let item: IteratorResult<unknown>
       try {
         item = items.next()
       } catch (error) {
         return done(error as Error)
       }
-      if (item.done || stage.destroyed) return done()
-      if (stage.push(item.value) && !stage.isPaused()) continue
-      goOn = () => give(items, done)
+      if (item.done || this.#stage.destroyed) return done()
+      if (this.#stage.push(item.value) && !this.#stage.isPaused() && !this.#holding) continue
+      this.#held = { items, done }
       return
     }
   }
 }
+
+const unchanged = (chunk: unknown): Iterable<unknown> => [chunk]

@@ -5,7 +5,17 @@ import t from 'tap'
 import { MAX_UNWRITTEN_BYTES } from '../../lib/constants.ts'
 import { Sink } from '../../lib/pipeline/sink.ts'
 import { Marker } from '../../lib/stages/paced.ts'
+import type { Frame } from '../../lib/wire/frame.ts'
 import { turns } from '../helpers/pair.ts'
+
+/** A frame that has so many bytes on the wire, in parts. */
+const frameOf = (...bytes: number[]): Frame => ({
+  type: 1,
+  body: NONE,
+  wire: bytes.map(count => Buffer.alloc(count))
+})
+
+const NONE = Buffer.alloc(0)
 
 /** A transport that takes one write each time it is told to. */
 function slow(): { transport: Duplex; take(error?: Error): Promise<void>; took: Buffer[] } {
@@ -32,7 +42,7 @@ t.test('it tells of each write, and of each that is done, and how many are not',
   const { transport, take } = slow()
   const progress: number[][] = []
   const sink = new Sink(transport, (bytes, waiting) => progress.push([bytes, waiting]))
-  for (const bytes of [10, 20]) sink.write([Buffer.alloc(bytes)])
+  for (const bytes of [10, 20]) sink.write(frameOf(bytes))
   t.same(progress, [
     [10, 1],
     [20, 2]
@@ -57,7 +67,7 @@ t.test('a frame in parts is one write', async t => {
   }
   const progress: number[][] = []
   const sink = new Sink(transport, (bytes, waiting) => progress.push([bytes, waiting]))
-  sink.write([Buffer.alloc(4), Buffer.alloc(100), Buffer.alloc(16)])
+  sink.write(frameOf(4, 100, 16))
   t.same(calls, ['cork', 'uncork'])
   t.same(progress, [[120, 1]])
   t.equal(took.length, 1, 'the first of them; a transport with writev would have all')
@@ -69,9 +79,9 @@ t.test('a marker is reached when all in front of it was taken', async t => {
   const sink = new Sink(transport)
   const reached: string[] = []
   sink.write(new Marker(() => reached.push('first')))
-  sink.write([Buffer.alloc(1)])
+  sink.write(frameOf(1))
   sink.write(new Marker(() => reached.push('second')))
-  sink.write([Buffer.alloc(1)])
+  sink.write(frameOf(1))
   sink.write(new Marker(() => reached.push('third')))
   t.same(reached, ['first'])
   await take()
@@ -84,7 +94,7 @@ t.test('it waits as soon as the transport holds 256 KiB, and goes on when that h
   const { transport, take, took } = slow()
   const sink = new Sink(transport)
   const piece = MAX_UNWRITTEN_BYTES / 4
-  for (let n = 0; n < 12; n++) sink.write([Buffer.alloc(piece, n)])
+  for (let n = 0; n < 12; n++) sink.write({ ...frameOf(), wire: [Buffer.alloc(piece, n)] })
   await turns(2)
   t.equal(transport.writableLength, MAX_UNWRITTEN_BYTES)
   while (took.length < 12) await take()
@@ -99,7 +109,7 @@ t.test('behind what was not taken nothing is reached', async t => {
   const failing = slow()
   const sink = new Sink(failing.transport)
   let reached = 0
-  sink.write([Buffer.alloc(1)])
+  sink.write(frameOf(1))
   sink.write(new Marker(() => reached++))
   await failing.take(new Error('gone'))
   sink.write(new Marker(() => reached++))
@@ -108,7 +118,7 @@ t.test('behind what was not taken nothing is reached', async t => {
   const closed = slow()
   closed.transport.destroy()
   const dropping = new Sink(closed.transport)
-  dropping.write(Buffer.alloc(1))
+  dropping.write(frameOf(1))
   dropping.write(new Marker(() => reached++))
   await turns(2)
   t.equal(reached, 0)
