@@ -8,10 +8,10 @@ import {
   Arrived,
   ContentDecoder,
   Deframer,
-  enframe,
   MessageDecoder,
   MessageEncoder,
   Opener,
+  partsOf,
   Sealer,
   SUITES,
   TYPE,
@@ -34,7 +34,7 @@ const refused = (_index: number, error: Error): never => {
 
 class Direct extends Duplex {
   readonly #transport: Duplex
-  readonly #encoder = new MessageEncoder()
+  readonly #encoder = new MessageEncoder({ views: true })
   readonly #sealer = new Sealer(TYPE.sealedApplication, suite, keys())
   readonly #opener = new Opener(TYPE.sealedApplication, suite, keys())
   readonly #deframer = new Deframer(() => this.#opener.maxBodyBytes)
@@ -83,7 +83,9 @@ class Direct extends Duplex {
     this.#held = []
     let more = true
     for (const content of this.#encoder.encode(all, refused)) {
-      more = this.#transport.write(enframe(this.#sealer.seal(content)))
+      this.#transport.cork()
+      for (const part of partsOf(this.#sealer.seal(content))) more = this.#transport.write(part)
+      this.#transport.uncork()
     }
     if (more || this.#transport.writableLength < MAX_UNWRITTEN_BYTES) process.nextTick(done)
     else this.#transport.once('drain', done)
