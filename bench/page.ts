@@ -106,7 +106,28 @@ function goalsOf(file: Written): string {
       nameOf(rival),
       `${ratio.toFixed(2)} ×`,
       `${better === 'more' ? '≥' : '≤'} ${goal}`,
-      met ? 'met' : 'missed'
+      met ? 'met' : 'missed',
+      limitIn(file, question, subject, rival)
     ])
-  return rows.length === 0 ? '' : tableOf(['goal', 'whose', 'against', 'ratio', 'to reach', ''], rows)
+  return rows.length === 0
+    ? ''
+    : tableOf(['goal', 'whose', 'against', 'ratio', 'to reach', '', 'limit'], rows)
+}
+
+/** What bounds a subject, where it isn't the cipher alone. */
+const BOUNDS: Readonly<Record<string, Readonly<Record<string, SubjectName>>>> = {
+  handshakes: {
+    stalk: 'crypto-rsa',
+    'stalk-ed25519': 'crypto-ed25519',
+    'stalk-resumed': 'crypto-resumed'
+  }
+}
+
+/** What the calls to node:crypto reach against the same rival, with nothing around them. */
+function limitIn(file: Written, question: string, subject: string, rival: string): string {
+  const bound = BOUNDS[question]?.[subject] ?? 'by-hand'
+  const found = compared(file).find(
+    result => result.question === question && result.subject === bound && result.rival === rival
+  )
+  return found ? `${found.ratio.toFixed(2)} ×` : ''
 }

@@ -65,6 +65,20 @@ t.test('a rival that is ahead is named, a limit is not, and a missed goal is cal
   t.match(page, /\| small objects, messages\/s \| stalk \| TLS 1.3 \| 0.50 × \| ≥ 2 \| missed \|/)
   t.match(page, /\| small objects, messages\/s \| 123 k \| 247 k \| {2}\|/)
   t.match(page, 'ZeroMQ CURVE: not installed (no such package)')
+  t.match(page, /≥ 2 \| missed \| {2}\|/, 'no limit was measured')
+  const byHand = { ...base, subject: 'by-hand', ratio: 1.25, goal: null, met: null }
+  t.match(pageOf({ ...made, results: [base, byHand] }), /≥ 2 \| missed \| 1.25 × \|/)
+  const handshakes = ['stalk', 'stalk-ed25519', 'crypto-rsa', 'crypto-ed25519'].map((subject, index) => ({
+    ...base,
+    question: 'handshakes',
+    subject,
+    rival: 'tls',
+    ratio: index + 1,
+    goal: index < 2 ? 5 : null
+  }))
+  const limits = pageOf({ ...made, results: handshakes })
+  t.match(limits, /\| stalk \| TLS 1.3 \| 1.00 × \| ≥ 5 \| missed \| 3.00 × \|/)
+  t.match(limits, /\| stalk, Ed25519 \| TLS 1.3 \| 2.00 × \| ≥ 5 \| missed \| 4.00 × \|/)
   const ahead = { ...made, results: [{ ...base, ratio: 2.5, met: true }] }
   t.match(pageOf(ahead), 'No rival is ahead.')
 })
