@@ -395,7 +395,7 @@ export class Connection<In = unknown, Out = unknown> extends SendingStream<In, O
     this.#pipeline.stop()
     const alert = error instanceof StalkError ? alertFor(error.code) : ALERT.internal
     if (alert !== null && this.socket.writable) {
-      this.#pipeline.alert(alert)
+      if (!this.controls.goodbyes.lastWordSaid) this.#pipeline.alert(alert)
       return partFrom(this.socket, AFTER_ERROR, flushed)
     }
     this.socket.destroy()

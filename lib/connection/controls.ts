@@ -118,7 +118,9 @@ export class Controls {
   #onClose(received: number): void {
     this.goodbyes.hear()
     this.acknowledgements.take(received, this.#outlet.sent())
-    if (this.goodbyes.said) this.#outlet.send(finalPong(this.#outlet.received()))
+    if (!this.goodbyes.said) return
+    this.#outlet.send(finalPong(this.#outlet.received()))
+    this.goodbyes.sayLastWord()
   }
 
   #onFinalPong(received: number): void {

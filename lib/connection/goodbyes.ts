@@ -5,6 +5,7 @@ import { unexpected } from '../errors.ts'
 export class Goodbyes {
   #said = false
   #heard = false
+  #lastWordSaid = false
   #lastWordHeard = false
 
   /** Whether ours was said. */
@@ -17,8 +18,19 @@ export class Goodbyes {
     return this.#heard
   }
 
+  /** Whether our last record was: the final pong if we closed first, else our goodbye. We say nothing behind it, not even an alert. */
+  get lastWordSaid(): boolean {
+    return this.#lastWordSaid
+  }
+
   say(): void {
     this.#said = true
+    this.#lastWordSaid = this.#heard
+  }
+
+  /** The final pong. */
+  sayLastWord(): void {
+    this.#lastWordSaid = true
   }
 
   /** The peer's goodbye. Throws ERR_STALK_UNEXPECTED for a second one. */

@@ -368,6 +368,7 @@ export class Pipeline {
   // --- the handshake -----------------------------------------------------------------------------------
 
   #handover({ type, body }: Frame, inner: Inner): Promise<void> | null {
+    if (this.#stopped) return null // it goes on to nobody, and nothing is said any more
     this.#inbound.records += 1
     this.#inbound.bytes += HEADER_BYTES + body.length
     if (!this.#agreed) return this.#perform(() => this.#config.handshake.receive({ type, inner }))

@@ -42,9 +42,11 @@ export function join(from: Stage, into: Writable, { end = true } = {}): void {
   const pace = (from as Paced)[PACE]
   from.on('data', item => {
     if (into.writable) into.write(item)
-    if (!into.writable || into.writableLength > 0) pace.hold() // not writable: it may have failed just now
+    if (!into.writable || into.writableLength > 0) pace.hold()
   })
-  into.on('drain', () => pace.release())
+  into.on('drain', () => {
+    if (into.writable) pace.release() // it may be the drain of the last item but one, and the last has failed
+  })
   if (end) from.on('end', () => into.end())
 }
 
