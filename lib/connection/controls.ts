@@ -141,8 +141,8 @@ export class Controls {
 
   #onPong(value: Buffer, received: number): void {
     this.goodbyes.checkNotOver('a pong')
+    this.#pings.hearPong(value) // first: one that answers nothing acknowledges nothing
     this.acknowledgements.take(received, this.#outlet.sent())
-    this.#pings.hearPong(value)
   }
 
   // The keys themselves are the pipeline's.
