@@ -13,7 +13,10 @@ const FLAGS: Partial<Record<TaskName, readonly string[]>> = {
 }
 
 /** A worker that has not answered for so long never will, in ms. */
-const MAX_SILENCE_MS = 120_000
+const MAX_SILENCE_MS = 45_000
+
+/** Thrown for one that has not answered. */
+export class Silent extends Error {}
 
 const MAX_GOODBYE_MS = 5_000
 
@@ -52,7 +55,7 @@ export class Worker {
       ])
       return first as Reply
     } catch (error) {
-      throw signal.aborted ? new Error(`the ${this.#name} is silent`, { cause: request }) : error
+      throw signal.aborted ? new Silent(`the ${this.#name} is silent`, { cause: request }) : error
     } finally {
       clearTimeout(silence)
       answer.abort()

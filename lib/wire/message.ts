@@ -12,6 +12,7 @@ import { StalkError, unexpected } from '../errors.ts'
 import { assertPacksUnchanged, assertUnpacksUnchanged } from './canary.ts'
 import type { Frame } from './frame.ts'
 import { KeySets } from './key-sets.ts'
+import { asItLies, binaryFrames, fragments, isLong, type MessageFrame } from './long.ts'
 import {
   keepMarks,
   pack,
@@ -22,20 +23,12 @@ import {
 } from './packer.ts'
 import { badMessage, markedStrings, scan } from './scan.ts'
 import { Shapes } from './shapes.ts'
-import { arrayHeader, binaryHeader, FORM, FORMS, HEADERS, lengthAt, skip, TOKEN } from './tokens.ts'
+import { arrayHeader, FORM, FORMS, HEADERS, lengthAt, skip, TOKEN } from './tokens.ts'
 import { Check } from './values.ts'
 
 /** The most messages in a record of kind 02 of ours, and the header of an array of so many. */
 const MAX_BATCH = 65_535
 const MAX_HEADER_BYTES = 3
-
-/** A content that carries messages. */
-export interface MessageFrame extends Frame {
-  /** The beginning of the content, where a Buffer that was not copied is the rest of it. */
-  readonly prefix?: Buffer
-  /** How many messages end in it. */
-  readonly messages: number
-}
 
 /** A message that passed the check, as it will be packed. */
 interface Admitted {
@@ -193,48 +186,6 @@ const batch = (messages: Buffer, count: number): MessageFrame => ({
   messages: count
 })
 
-/** Whether no two of its size share a record: then it is not copied before it is sealed. */
-const isLong = (message: unknown): message is Buffer =>
-  Buffer.isBuffer(message) &&
-  message.length > MAX_CONTENT_BYTES / 2 &&
-  Object.getPrototypeOf(message) === Buffer.prototype
-
-/** One Buffer: what is packed of it is but the header. */
-function* binaryFrames(message: Buffer): Generator<MessageFrame, void, undefined> {
-  const header = binaryHeader(message.length)
-  const bytes = header.length + message.length
-  if (bytes < MAX_CONTENT_BYTES) {
-    const prefix = Buffer.concat([arrayOfOne(bytes, ALIGNED_BYTES - header.length), header])
-    yield { type: KIND.messages, prefix, body: message, messages: 1 }
-    return
-  }
-  // The first fragment is the short one.
-  const first = Math.max(bytes % MAX_CONTENT_BYTES || MAX_CONTENT_BYTES, MIN_FRAGMENT_BYTES) - header.length
-  const last = first === message.length
-  const type = last ? KIND.lastFragment : KIND.fragment
-  yield { type, prefix: header, body: message.subarray(0, first), messages: last ? 1 : 0 }
-  yield* fragments(message.subarray(first))
-}
-
-/** Whoever gets the Buffer as it lies in the record can have its bytes as a Float64Array, say. */
-const ALIGNED_BYTES = 8
-
-/** The header of an array of one, `width` bytes long (3 or 5) if the record has room for it. */
-function arrayOfOne(bytes: number, width: number): Buffer {
-  if (bytes + width > MAX_CONTENT_BYTES) return arrayHeader(1)
-  return width === 3 ? Buffer.of(TOKEN.array16, 0, 1) : Buffer.of(TOKEN.array32, 0, 0, 0, 1)
-}
-
-/** As full as they can be, but for the last. */
-function* fragments(message: Buffer): Generator<MessageFrame, void, undefined> {
-  for (let at = 0; at < message.length; at += MAX_CONTENT_BYTES) {
-    const end = at + MAX_CONTENT_BYTES
-    const last = end >= message.length
-    const type = last ? KIND.lastFragment : KIND.fragment
-    yield { type, body: message.subarray(at, end), messages: last ? 1 : 0 }
-  }
-}
-
 const tooLarge = (bytes: number, limit: number): StalkError =>
   new StalkError(
     'ERR_STALK_MESSAGE_TOO_LARGE',
@@ -371,14 +322,6 @@ export class MessageDecoder {
     this.#fragments = []
     this.#bytes = 0
   }
-}
-
-/** The Buffer that is packed from `at` on to the end, without a copy; null if it is none, or most of the memory is not its. */
-function asItLies(bytes: Buffer, at: number): Buffer | null {
-  const first = bytes[at] as number
-  if (FORMS[first] !== FORM.binary) return null
-  const value = bytes.subarray(at + (HEADERS[first] as number))
-  return bytes.buffer.byteLength > 2 * value.length ? null : value
 }
 
 const malformed = (text: string): StalkError => new StalkError('ERR_STALK_BAD_MESSAGE', text)

@@ -3,11 +3,12 @@
 
 import { Packr } from 'msgpackr'
 import t from 'tap'
-import { ask } from '../../bench/ask.ts'
+import { ask, patiently } from '../../bench/ask.ts'
 import { CODEC_NAMES, stepsOf } from '../../bench/codecs/index.ts'
 import { alone, locally, overLoopback, workOf } from '../../bench/pair.ts'
 import { payloadOf } from '../../bench/payloads.ts'
 import { planOf, roundsOf } from '../../bench/plan.ts'
+import { Silent } from '../../bench/process.ts'
 import { against, type Measured, type Question } from '../../bench/question.ts'
 import { tableOf } from '../../bench/report.ts'
 import { type Answer, median, resultsOf } from '../../bench/results.ts'
@@ -167,4 +168,23 @@ t.test('a plan says what is wrong with it', async t => {
 
 t.test('the median of an even number of values lies between the two in the middle', async t => {
   t.equal(median([4, 1, 2, 3]), 2.5)
+})
+
+t.test('a rival that stands still is asked again, five times; anybody else that does is a fault', async t => {
+  for (const silences of [0, 4, 5]) {
+    let times = 0
+    const measure = async () => {
+      if (++times <= silences) throw new Silent('nothing')
+      return { values: [1], cost: null }
+    }
+    const measured = await patiently('zeromq+msgpackr', measure)
+    t.same(measured, silences < 5 ? { values: [1], cost: null } : null)
+    t.equal(times, Math.min(silences + 1, 5))
+    times = 0
+    if (silences > 0) await t.rejects(patiently('stalk', measure), { message: 'nothing' })
+  }
+  const failing = async () => {
+    throw new Error('otherwise')
+  }
+  await t.rejects(patiently('zeromq+msgpackr', failing), { message: 'otherwise' })
 })

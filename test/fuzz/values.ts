@@ -1,7 +1,8 @@
 // Values as targets compare them, and what every target of the message codec holds them to.
 
 import { isDeepStrictEqual } from 'node:util'
-import { MessageEncoder, type MessageFrame } from '../../lib/wire/message.ts'
+import type { MessageFrame } from '../../lib/wire/long.ts'
+import { MessageEncoder } from '../../lib/wire/message.ts'
 import { require, Violation } from './target.ts'
 
 /** Node 20 holds that no invalid date equals another, and that a Buffer's pool is part of it. */

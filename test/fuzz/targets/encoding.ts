@@ -2,7 +2,8 @@
 
 import { KIND, SHAPE_AFTER } from '../../../lib/constants.ts'
 import type { StalkError } from '../../../lib/errors.ts'
-import { MessageDecoder, MessageEncoder, type MessageFrame } from '../../../lib/wire/message.ts'
+import type { MessageFrame } from '../../../lib/wire/long.ts'
+import { MessageDecoder, MessageEncoder } from '../../../lib/wire/message.ts'
 import { scan } from '../../../lib/wire/scan.ts'
 import { skip } from '../../../lib/wire/tokens.ts'
 import { check } from '../../../lib/wire/values.ts'
