@@ -90,7 +90,8 @@ const buffers1KiB = oneWay({
   payload: '1KiB',
   messages: { quick: 40_000, full: 200_000 },
   limits: ['tcp+length'],
-  goals: { 'tls+msgpackr': 1.5 }
+  goals: { 'tls+msgpackr': 1.5 },
+  rounds: { quick: 1 }
 })
 
 const buffers64KiB = oneWay({
@@ -99,7 +100,8 @@ const buffers64KiB = oneWay({
   payload: '64KiB',
   messages: { quick: 2_000, full: 8_000 },
   limits: ['tcp+length', 'by-hand'],
-  goals: { 'tls+msgpackr': 1.5, 'tcp+length': 0.6 }
+  goals: { 'tls+msgpackr': 1.5, 'tcp+length': 0.6 },
+  rounds: { quick: 1 }
 })
 
 export const oneWayQuestions: readonly Question[] = [smallObjects, mixedObjects, buffers1KiB, buffers64KiB]

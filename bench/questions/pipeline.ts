@@ -70,7 +70,8 @@ export const pipelineQuestions: readonly Question[] = PAYLOADS.flatMap(([payload
         name: `codecs-pipeline-${payload}`,
         title: `both ends in one process, ${title}`,
         subjects: titled(LOCAL_NAMES),
-        comparisons: against('stalk', LOCAL_NAMES)
+        comparisons: against('stalk', LOCAL_NAMES),
+        rounds: { quick: 1 }
       },
       alone,
       async (subject, options) => ({
