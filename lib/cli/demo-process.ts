@@ -22,6 +22,8 @@ export class Program {
   readonly #onReport: (report: Report) => void
   readonly #waiting: (() => void)[] = []
   #complaint = ''
+  /** Why it did not get its task: no matter where it says itself why it died. */
+  #unreached = ''
 
   /** `signal` kills it. */
   constructor(
@@ -42,7 +44,7 @@ export class Program {
     this.ended = this.#watch(signal)
     this.ended.catch(() => {}) // it may be awaited late
     this.#child.send(task, error => {
-      if (error) this.#complaint += error.message
+      if (error) this.#unreached = error.message
     })
   }
 
@@ -91,6 +93,6 @@ export class Program {
 
   #death(code: number | null, killer: string | null): DemoError {
     const how = killer ? `was killed (${killer})` : `ended with exit code ${code}`
-    return new DemoError(`the ${this.#name} ${how}\n${this.#complaint}`.trim())
+    return new DemoError(`the ${this.#name} ${how}\n${this.#complaint || this.#unreached}`.trim())
   }
 }
