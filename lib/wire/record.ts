@@ -100,18 +100,24 @@ export class Sealer {
     const plain = gathered(prefix ? [prefix, body, tail] : [body, tail])
     const wire = gathered([aad, ...this.#seal(sequence, aad, ...plain)])
     this.#budget.spend(innerBytes)
-    return sealed(this.type, wire)
+    return new Sealed(this.type, wire)
   }
 }
 
-const sealed = (type: number, wire: readonly Buffer[]): Frame => ({
-  type,
-  wire,
+class Sealed implements Frame {
+  readonly type: number
+  readonly wire: readonly Buffer[]
+
+  constructor(type: number, wire: readonly Buffer[]) {
+    this.type = type
+    this.wire = wire
+  }
+
   /** Joined anew each time: nobody asks who goes by `wire`. */
   get body(): Buffer {
-    return joined(wire).subarray(HEADER_BYTES)
+    return joined(this.wire).subarray(HEADER_BYTES)
   }
-})
+}
 
 export class Opener {
   readonly type: number

@@ -11,6 +11,8 @@ interface Allocated {
   /** Per message, in bytes. */
   readonly heap: number
   readonly buffers: number
+  /** Of buffers, when the young generation was collected: what only a collection of everything can free. */
+  readonly left: number
   readonly collections: number
 }
 
@@ -39,4 +41,12 @@ t.test('a buffer is copied no more than ten times between its writer and its rea
   t.comment(`${(buffers / bytes).toFixed(2)} bytes of buffers for each of the message`)
   t.equal(collections, 0)
   t.ok(buffers < 10 * bytes, `${buffers} bytes of buffers`)
+})
+
+t.test('what a long message took is garbage as soon as it has been read, and young', async t => {
+  const bytes = 65_536
+  const { left, collections } = await allocated('64KiB', 100)
+  t.comment(`${left.toFixed(0)} bytes of buffers are left of each`)
+  t.equal(collections, 0)
+  t.ok(left < bytes / 10, `${left} bytes of buffers`)
 })

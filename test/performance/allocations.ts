@@ -1,7 +1,7 @@
 // node --import=tsx --expose-gc --min-semi-space-size=256 --max-semi-space-size=256 allocations.ts KIND COUNT
 //
 // How much memory a message takes from its `write` to its reader, both ends in this process: counted while no garbage
-// is collected, so that all of it is there to be counted. Prints JSON.
+// is collected, so that all of it is there to be counted; and what the collector of the young leaves. Prints JSON.
 
 import { once } from 'node:events'
 import { PerformanceObserver } from 'node:perf_hooks'
@@ -43,11 +43,18 @@ const before = process.memoryUsage()
 await send(messages)
 const after = process.memoryUsage()
 await turn()
+const counted = collections
+for (let twice = 0; twice < 2; twice++) {
+  await globalThis.gc?.({ type: 'minor' })
+  await turn()
+}
+const left = process.memoryUsage()
 console.log(
   JSON.stringify({
     heap: (after.heapUsed - before.heapUsed) / messages,
     buffers: (after.arrayBuffers - before.arrayBuffers) / messages,
-    collections
+    left: (left.arrayBuffers - before.arrayBuffers) / messages,
+    collections: counted
   })
 )
 process.exit()
