@@ -27,7 +27,10 @@ const deframing = (bodyBytes: number): Step => {
       let frames = 0
       for (const chunk of chunks) {
         codec.push(chunk)
-        while (codec.next()) frames += 1
+        for (let frame = codec.next(); frame; frame = codec.next()) {
+          frame.loan?.giveBack()
+          frames += 1
+        }
       }
       if (frames !== FRAMES) throw new Error(`${frames} frames`)
     }

@@ -95,7 +95,9 @@ class Direct extends Duplex {
     this.#deframer.push(chunk)
     let more = true
     for (let frame = this.#deframer.next(); frame; frame = this.#deframer.next()) {
-      const arrived = this.#decoder.decode(this.#opener.open(frame))
+      const opened = this.#opener.open(frame)
+      frame.loan?.giveBack()
+      const arrived = this.#decoder.decode(opened)
       if (!(arrived instanceof Arrived)) continue
       for (const message of arrived.messages) more = this.push(message)
     }

@@ -53,7 +53,9 @@ export type Handover = (frame: Frame, inner: Inner) => Promise<void> | null
 export function opener(openers: Opener | Openers, handover: Handover = () => null): Stage {
   const find: Openers = typeof openers === 'function' ? openers : () => openers
   return paced<Frame, Inner>(frame => {
-    const inner = find(frame.type)?.open(frame) ?? frame
+    const opened = find(frame.type)?.open(frame)
+    if (opened) frame.loan?.giveBack() // nobody reads what was sealed any more
+    const inner = opened ?? frame
     const taken = handover(frame, inner)
     return taken === null ? [inner] : taken.then(() => [])
   })

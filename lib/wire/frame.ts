@@ -6,6 +6,7 @@
 
 import { HEADER_BYTES } from '../constants.ts'
 import { StalkError } from '../errors.ts'
+import { type Loan, lend } from './loans.ts'
 
 /**
  * A type byte and a body. The same shape inside a sealed record and outside: there the type is the record's
@@ -18,6 +19,8 @@ export interface Frame {
   readonly wire?: readonly Buffer[]
   /** Whether nobody else has the memory of the body, and nobody will: a part of it can be given away as it is. */
   readonly own?: boolean
+  /** The memory of the body, where it is lent: whoever was the last to read the body may give it back. */
+  readonly loan?: Loan
 }
 
 /** The longest body taken for a type, in bytes. Throws where a frame of that type has no place. */
@@ -70,7 +73,8 @@ const NONE: Buffer = Buffer.alloc(0)
 /**
  * Cuts a byte stream into frames, however it was chunked. `push` a chunk, then call `next` until it gives
  * undefined. The type is admitted with its first byte and the length with its fourth, before anything is
- * allocated for the body. A body that came whole is a view of its chunk; one that came in pieces is copied once.
+ * allocated for the body. A body that came whole is a view of its chunk; one that came in pieces is copied once, a
+ * long one into memory that is lent.
  */
 export class Deframer {
   readonly #admit: Admit
@@ -79,6 +83,7 @@ export class Deframer {
   #headerFill = 0
   #cap = 0
   #body: Buffer | null = null
+  #loan: Loan | null = null
   #bodyFill = 0
 
   constructor(admit: Admit) {
@@ -105,7 +110,11 @@ export class Deframer {
     if (this.#chunk.length === 0) this.#chunk = NONE // a view of nothing would keep all that came with it
     if (body === undefined) return undefined
     this.#headerFill = 0
-    return { type: this.#header.readUInt8(0), body }
+    const type = this.#header.readUInt8(0)
+    if (this.#loan === null) return { type, body }
+    const loan = this.#loan
+    this.#loan = null
+    return { type, body, loan }
   }
 
   #readHeader(): boolean {
@@ -129,7 +138,7 @@ export class Deframer {
 
   #readBody(length: number): Buffer | undefined {
     if (this.#body === null && this.#chunk.length >= length) return this.#view(length)
-    this.#body ??= Buffer.allocUnsafe(length)
+    this.#body ??= this.#allocate(length)
     const taken = this.#chunk.copy(this.#body, this.#bodyFill)
     this.#bodyFill += taken
     this.#chunk = this.#chunk.subarray(taken)
@@ -138,6 +147,11 @@ export class Deframer {
     this.#body = null
     this.#bodyFill = 0
     return body
+  }
+
+  #allocate(length: number): Buffer {
+    this.#loan = lend(length)
+    return this.#loan?.bytes ?? Buffer.allocUnsafe(length)
   }
 
   #view(length: number): Buffer {

@@ -35,12 +35,12 @@ t.test('a small message takes about a kilobyte of heap, and some hundred bytes i
   t.ok(buffers < 450, `${buffers} bytes of buffers`)
 })
 
-t.test('a buffer is in memory no more than four times between its writer and its reader', async t => {
+t.test('a buffer is in memory no more than three times between its writer and its reader', async t => {
   const bytes = 65_536
   const { buffers, collections } = await allocated('64KiB', 40)
   t.comment(`${(buffers / bytes).toFixed(2)} bytes of buffers for each of the message`)
   t.equal(collections, 0)
-  t.ok(buffers < 4 * bytes, `${buffers} bytes of buffers`)
+  t.ok(buffers < 3 * bytes, `${buffers} bytes of buffers`)
 })
 
 t.test('what a long message took is garbage as soon as it has been read, and young', async t => {

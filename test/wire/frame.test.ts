@@ -12,12 +12,15 @@ const upTo =
   () =>
     cap
 
+/** Type and body of each; whose memory it is in, is none of this file's business. */
 function deframe(pieces: Iterable<Buffer>, admit: Admit = upTo(CAP)): Frame[] {
   const deframer = new Deframer(admit)
   const frames: Frame[] = []
   for (const piece of pieces) {
     deframer.push(piece)
-    for (let frame = deframer.next(); frame; frame = deframer.next()) frames.push(frame)
+    for (let frame = deframer.next(); frame; frame = deframer.next()) {
+      frames.push({ type: frame.type, body: frame.body })
+    }
   }
   return frames
 }
