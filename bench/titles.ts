@@ -10,7 +10,7 @@ const TITLES = {
   'tls+msgpackr': 'TLS 1.3, mutual RSA-2048, msgpackr',
   tcp: 'plain TCP',
   'tcp+length': 'limit: plain TCP, the same buffers',
-  'by-hand': 'limit: AES-256-GCM by hand, a record a message',
+  'by-hand': 'limit: AES-256-GCM by hand',
   'crypto-rsa': 'limit: TCP and the calls to node:crypto, RSA-2048',
   'crypto-ed25519': 'limit: TCP and the calls to node:crypto, Ed25519',
   'crypto-resumed': 'limit: TCP and the calls to node:crypto, resumed',

@@ -89,7 +89,7 @@ const buffers1KiB = oneWay({
   title: 'buffers of 1 KiB, one way',
   payload: '1KiB',
   messages: { quick: 40_000, full: 200_000 },
-  limits: ['tcp+length'],
+  limits: ['tcp+length', 'by-hand'],
   goals: { 'tls+msgpackr': 1.5 },
   rounds: { quick: 1 }
 })

@@ -3,7 +3,7 @@
 
 import { once } from 'node:events'
 import net, { type AddressInfo, type Socket } from 'node:net'
-import { type Duplex, Transform, type TransformCallback } from 'node:stream'
+import { type Duplex, Transform } from 'node:stream'
 import { PackrStream, UnpackrStream } from 'msgpackr'
 import type { Channel, Transport } from '../subject.ts'
 
@@ -44,21 +44,27 @@ export function withMsgpackr(socket: Duplex): Channel {
 
 const LENGTH_BYTES = 4
 
-/** Bytes in, the buffers that were sent out, each copied once. */
-export class Reassembler extends Transform {
+export function lengthOf(bytes: number): Buffer {
+  const length = Buffer.allocUnsafe(LENGTH_BYTES)
+  length.writeUInt32BE(bytes)
+  return length
+}
+
+/** Takes bytes as they come, and hands over the buffers that were sent, each copied once. */
+export class Reassembly {
+  readonly #each: (body: Buffer) => void
   readonly #length = Buffer.alloc(LENGTH_BYTES)
   #lengthFill = 0
   #body: Buffer | null = null
   #fill = 0
 
-  constructor() {
-    super({ readableObjectMode: true })
+  constructor(each: (body: Buffer) => void) {
+    this.#each = each
   }
 
-  override _transform(chunk: Buffer, _encoding: BufferEncoding, done: TransformCallback): void {
+  take(chunk: Buffer): void {
     let at = 0
     while (at < chunk.length) at += this.#body ? this.#takeBody(chunk, at) : this.#takeLength(chunk, at)
-    done()
   }
 
   #takeLength(chunk: Buffer, at: number): number {
@@ -73,22 +79,32 @@ export class Reassembler extends Transform {
     const taken = chunk.copy(body, this.#fill, at)
     this.#fill += taken
     if (this.#fill === body.length) {
-      this.push(body)
       this.#body = null
       this.#fill = this.#lengthFill = 0
+      this.#each(body)
     }
     return taken
   }
+}
+
+function reassembler(): Transform {
+  const reassembly = new Reassembly(body => stream.push(body))
+  const stream = new Transform({
+    readableObjectMode: true,
+    transform(chunk: Buffer, _encoding, done) {
+      reassembly.take(chunk)
+      done()
+    }
+  })
+  return stream
 }
 
 function withLengths(socket: Socket): Channel {
   const outbound = {
     write(message: unknown) {
       const body = message as Buffer
-      const length = Buffer.allocUnsafe(LENGTH_BYTES)
-      length.writeUInt32BE(body.length)
       socket.cork()
-      socket.write(length)
+      socket.write(lengthOf(body.length))
       const more = socket.write(body)
       socket.uncork()
       return more
@@ -96,7 +112,7 @@ function withLengths(socket: Socket): Channel {
     end: () => socket.end(),
     once: (event: 'drain', listener: () => void) => socket.once(event, listener)
   }
-  return { outbound, inbound: socket.pipe(new Reassembler()), destroy: () => socket.destroy() }
+  return { outbound, inbound: socket.pipe(reassembler()), destroy: () => socket.destroy() }
 }
 
 export const bareTcp: Transport = tcpTransport(bare)
