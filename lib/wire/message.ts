@@ -9,6 +9,7 @@
 
 import { KIND, MAX_CONTENT_BYTES, MAX_MESSAGE_BYTES, MIN_FRAGMENT_BYTES } from '../constants.ts'
 import { StalkError, unexpected } from '../errors.ts'
+import { Assembly } from './assembly.ts'
 import { assertPacksUnchanged, assertUnpacksUnchanged } from './canary.ts'
 import type { Frame } from './frame.ts'
 import { KeySets } from './key-sets.ts'
@@ -216,8 +217,7 @@ export class MessageDecoder {
   readonly #maxMessageBytes: number
   readonly #shapes = new Shapes()
   readonly #unpacker = new ShapeUnpacker()
-  #fragments: Buffer[] = []
-  #bytes = 0
+  #assembly = new Assembly()
   #failure: StalkError | null = null
 
   /** Throws `ERR_STALK_INTERNAL` if another package has changed msgpackr. */
@@ -228,7 +228,7 @@ export class MessageDecoder {
 
   /** Whether fragments of a message have come, but not the last. */
   get partial(): boolean {
-    return this.#bytes > 0
+    return this.#assembly.bytes > 0
   }
 
   /**
@@ -290,21 +290,17 @@ export class MessageDecoder {
 
   #add(body: Buffer): void {
     if (body.length === 0) throw malformed('a fragment without a byte')
-    this.#bytes += body.length
-    this.#limit(this.#bytes)
-    // A small fragment in a record full of padding would keep all of the record in memory.
-    const pins = body.buffer.byteLength > 2 * body.length
-    this.#fragments.push(pins ? Buffer.from(body) : body)
+    this.#limit(this.#assembly.bytes + body.length)
+    this.#assembly.add(body)
   }
 
   #join(body: Buffer, own: boolean): unknown {
     this.#add(body)
-    const whole = this.#fragments.length === 1
-    const bytes = whole ? body : Buffer.concat(this.#fragments)
+    const bytes = this.#assembly.joined()
     this.#forget()
     const marks = markedStrings
     if (this.#scan(bytes, 0) !== bytes.length) throw malformed('bytes behind a message in fragments')
-    const alone = own || !whole ? asItLies(bytes, 0) : null // what was joined is nobody else's
+    const alone = own || bytes !== body ? asItLies(bytes, 0) : null // what was joined is nobody else's
     return alone ?? this.#unpack(bytes, marks)
   }
 
@@ -319,8 +315,7 @@ export class MessageDecoder {
   }
 
   #forget(): void {
-    this.#fragments = []
-    this.#bytes = 0
+    this.#assembly = new Assembly()
   }
 }
 
