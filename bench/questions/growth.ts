@@ -4,6 +4,7 @@
 import { overLoopback, workOf } from '../pair.ts'
 import { type PayloadName, payloadOf } from '../payloads.ts'
 import type { Cost, Figure, MeasureOptions, Prepared, Question } from '../question.ts'
+import type { SubjectName } from '../titles.ts'
 
 /** How much more it may cost at the far end. */
 const FLAT = 1.3
@@ -12,6 +13,7 @@ const PER_MESSAGE: Figure = { name: 'a message', unit: 'µs of CPU', better: 'le
 const PER_KIB: Figure = { name: 'a KiB', unit: 'µs of CPU', better: 'less' }
 
 interface Load {
+  readonly subject: SubjectName
   readonly payload: PayloadName
   readonly messages: number
   readonly connections: number
@@ -25,7 +27,7 @@ async function prepared(
   values: (cost: Cost) => number[]
 ): Promise<Prepared> {
   const warmUp = load.connections * Math.ceil(load.messages / load.connections / 4)
-  const work = await workOf({ task: 'carry', subject: 'stalk', warmUp, ...load }, options)
+  const work = await workOf({ task: 'carry', warmUp, ...load }, options)
   return {
     async measure() {
       const cost = await overLoopback(work)
@@ -38,21 +40,34 @@ const CONNECTIONS = [1, 10, 100, 1_000] as const
 
 const MESSAGES = { quick: 200_000, full: 500_000 } as const
 
+/** What the same costs with TLS, at both ends of the scale: some of the growth is node's and the system's. */
+const OTHER = 'tls+msgpackr'
+const EXTREMES = [1, 1_000] as const
+
+const counted = (count: number): string =>
+  count === 1 ? '1 connection' : `${count.toLocaleString('en')} connections`
+
 const withConnections: Question = {
   name: 'growth-connections',
   title: 'small objects over more and more connections, as many in all',
   figures: [{ ...PER_MESSAGE, name: '' }],
-  subjects: Object.fromEntries(
-    CONNECTIONS.map(count => [
-      `${count} ×`,
-      count === 1 ? '1 connection' : `${count.toLocaleString('en')} connections`
-    ])
-  ),
-  comparisons: CONNECTIONS.slice(1).map(count => ({ subject: `${count} ×`, rival: '1 ×', goal: FLAT })),
+  subjects: Object.fromEntries([
+    ...CONNECTIONS.map(count => [`${count} ×`, counted(count)]),
+    ...EXTREMES.map(count => [`${count} × ${OTHER}`, `TLS 1.3, ${counted(count)}`])
+  ]),
+  comparisons: [
+    ...CONNECTIONS.slice(1).map(count => ({ subject: `${count} ×`, rival: '1 ×', goal: FLAT })),
+    { subject: `1000 × ${OTHER}`, rival: `1 × ${OTHER}` }
+  ],
   rounds: { quick: 1 },
-  prepare: (subject, options) =>
+  prepare: (name, options) =>
     prepared(
-      { payload: 'small', messages: MESSAGES[options.scale], connections: Number.parseInt(subject, 10) },
+      {
+        subject: name.endsWith(OTHER) ? OTHER : 'stalk',
+        payload: 'small',
+        messages: MESSAGES[options.scale],
+        connections: Number.parseInt(name, 10)
+      },
       options,
       cost => [cpuOf(cost)]
     )
@@ -84,10 +99,11 @@ const withSize: Question = {
   prepare(subject, options) {
     const payload = subject as PayloadName
     const kib = payloadOf(payload).bytes / 1_024
-    return prepared({ payload, messages: messagesOf(payload, options), connections: 1 }, options, cost => [
-      cpuOf(cost),
-      cpuOf(cost) / kib
-    ])
+    return prepared(
+      { subject: 'stalk', payload, messages: messagesOf(payload, options), connections: 1 },
+      options,
+      cost => [cpuOf(cost), cpuOf(cost) / kib]
+    )
   }
 }
 
