@@ -11,12 +11,18 @@ const HEADER_BYTES = 5
 const ALIGNED_BYTES = 8
 
 export class Assembly {
+  readonly #maxBytes: number
   #fragments: Buffer[] = []
   #bytes = 0
   /** Where all of it has its place. */
   #place: Buffer | null = null
   /** The length of all of it, header included; 0 if that is not known. */
   #announced = 0
+
+  /** No more than `maxBytes` is taken ahead: what announces more will be refused. */
+  constructor(maxBytes: number) {
+    this.#maxBytes = maxBytes
+  }
 
   /** What has come, in bytes. */
   get bytes(): number {
@@ -43,11 +49,8 @@ export class Assembly {
   }
 
   #isBelieved(): boolean {
-    return (
-      this.#fragments.length > 0 &&
-      this.#bytes >= this.#announced * BELIEVED &&
-      this.#bytes <= this.#announced
-    )
+    if (this.#fragments.length === 0 || this.#announced > this.#maxBytes) return false
+    return this.#bytes >= this.#announced * BELIEVED && this.#bytes <= this.#announced
   }
 
   #makePlace(): void {

@@ -217,12 +217,13 @@ export class MessageDecoder {
   readonly #maxMessageBytes: number
   readonly #shapes = new Shapes()
   readonly #unpacker = new ShapeUnpacker()
-  #assembly = new Assembly()
+  #assembly: Assembly
   #failure: StalkError | null = null
 
   /** Throws `ERR_STALK_INTERNAL` if another package has changed msgpackr. */
   constructor(options: { maxMessageBytes?: number } = {}) {
     this.#maxMessageBytes = options.maxMessageBytes ?? MAX_MESSAGE_BYTES
+    this.#assembly = new Assembly(this.#maxMessageBytes)
     assertUnpacksUnchanged()
   }
 
@@ -315,7 +316,7 @@ export class MessageDecoder {
   }
 
   #forget(): void {
-    this.#assembly = new Assembly()
+    this.#assembly = new Assembly(this.#maxMessageBytes)
   }
 }
 

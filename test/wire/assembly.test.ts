@@ -6,13 +6,15 @@ import t from 'tap'
 import { Assembly } from '../../lib/wire/assembly.ts'
 import { binaryHeader } from '../../lib/wire/tokens.ts'
 
+const MAX_BYTES = 2 ** 24
+
 const noise = (length: number): Buffer => Buffer.from(Array.from({ length }, (_, i) => (i * 7) % 251))
 
 /** As a Buffer of `length` is packed. */
 const packed = (length: number): Buffer => Buffer.concat([binaryHeader(length), noise(length)])
 
 function assembled(fragments: readonly Buffer[]): Buffer {
-  const assembly = new Assembly()
+  const assembly = new Assembly(MAX_BYTES)
   for (const fragment of fragments) assembly.add(fragment)
   return assembly.joined()
 }
@@ -48,7 +50,7 @@ t.test('a Buffer is put together where it stays, aligned to 8 bytes behind its h
 t.test('what is announced is not believed before a quarter of it has come', async t => {
   const length = 400_000
   const fragments = cut(packed(length), 10_000)
-  const assembly = new Assembly()
+  const assembly = new Assembly(MAX_BYTES)
   const memory = fragments.map(fragment => {
     assembly.add(fragment)
     return assembly.joined().buffer.byteLength
@@ -74,8 +76,16 @@ t.test('one fragment is not copied', async t => {
 })
 
 t.test('how much has come is told', async t => {
-  const assembly = new Assembly()
+  const assembly = new Assembly(MAX_BYTES)
   t.equal(assembly.bytes, 0)
   for (const fragment of cut(packed(30_000), 7_000)) assembly.add(fragment)
   t.equal(assembly.bytes, 30_003)
+})
+
+t.test('what announces more than may come takes no memory for it', async t => {
+  const fragments = cut(packed(60_000), 20_000)
+  const assembly = new Assembly(59_999)
+  for (const fragment of fragments.slice(0, 2)) assembly.add(fragment)
+  t.equal(assembly.joined().length, 40_000)
+  t.ok(assembly.joined().buffer.byteLength < 60_000)
 })
