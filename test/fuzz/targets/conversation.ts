@@ -17,8 +17,12 @@ const isOpen = ({ kinds, closeFirst }: Plan): boolean =>
  * Section 16 again: where the peer's close does not acknowledge all, and the transport ends behind it, it depends on the
  * timing of our own close which of the two comes first, and with that whether this is clean or truncated.
  */
-const mayBeEither = ({ kinds, early, closeFirst }: Plan, our: string, their: string): boolean =>
-  early && !closeFirst && kinds.includes(5) && [our, their].sort().join() === 'clean,truncated'
+const mayBeEither = ({ kinds, early, closeFirst }: Plan, ours: Ending, theirs: Ending): boolean =>
+  early &&
+  !closeFirst &&
+  kinds.includes(5) &&
+  ours.acknowledged === 0 &&
+  [ours.end, theirs.end].sort().join() === 'clean,truncated'
 
 const isFault = (end: string): boolean => end.startsWith('fault') || end.startsWith('alert')
 
@@ -27,9 +31,9 @@ const saysTheSame = ({ kinds, closeFirst }: Plan, ours: Ending, theirs: Ending):
   theirs.sent === ours.sent || (kinds.includes(5) && !closeFirst)
 
 function compare(plan: Plan, ours: Ending, theirs: Ending): string | null {
-  const [our = '', their = ''] = [ours.end, theirs.end].map(end => end.replace(/^alert.*/, 'alert'))
+  const [our, their] = [ours.end, theirs.end].map(end => end.replace(/^alert.*/, 'alert'))
   // Section 17: of a record with more than one fault, the alert of any may be sent.
-  if (our !== their && !(isFault(ours.end) && isFault(theirs.end)) && !mayBeEither(plan, our, their))
+  if (our !== their && !(isFault(ours.end) && isFault(theirs.end)) && !mayBeEither(plan, ours, theirs))
     return `lib ends with ${our}, Python with ${their}`
   if (ours.asked !== theirs.asked) return 'one of the two asks its trust policy'
   if (JSON.stringify(ours.messages) !== JSON.stringify(theirs.messages))
