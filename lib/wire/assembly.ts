@@ -1,14 +1,14 @@
 // A message in fragments, as it is put together. How long a Buffer is stands in its first bytes: its fragments go to
 // their place as they come, once enough has come for that. Knows lengths and the first token; checks nothing.
 
+import { ALIGNED_BYTES } from './long.ts'
 import { FORM, FORMS, HEADERS, lengthAt } from './tokens.ts'
 
 /** What was announced is believed when so much of it has come: a peer takes no more memory than four times what it sent. */
 const BELIEVED = 1 / 4
 
-/** The longest header of binary data; a Buffer behind it is aligned to 8 if the header ends there. */
+/** The longest header of binary data. The Buffer behind it is aligned. */
 const HEADER_BYTES = 5
-const ALIGNED_BYTES = 8
 
 export class Assembly {
   readonly #maxBytes: number

@@ -56,15 +56,18 @@ const SMALL_BYTES = 4_096
 export function gathered(parts: readonly Buffer[]): readonly Buffer[] {
   const all: Buffer[] = []
   let small: Buffer[] = []
+  const flush = (): void => {
+    if (small.length > 0) all.push(joined(small))
+    small = []
+  }
   for (const part of parts) {
     if (part.length <= SMALL_BYTES) small.push(part)
     else {
-      if (small.length > 0) all.push(joined(small))
-      small = []
+      flush()
       all.push(part)
     }
   }
-  if (small.length > 0) all.push(joined(small))
+  flush()
   return all
 }
 
@@ -79,8 +82,9 @@ const NONE: Buffer = Buffer.alloc(0)
 export class Deframer {
   readonly #admit: Admit
   #chunk = NONE
-  readonly #header = Buffer.alloc(HEADER_BYTES)
   #headerFill = 0
+  #type = 0
+  #length = 0
   #cap = 0
   #body: Buffer | null = null
   #loan: Loan | null = null
@@ -105,35 +109,38 @@ export class Deframer {
    */
   next(): Frame | undefined {
     if (!this.#readHeader()) return undefined
-    const length = this.#header.readUIntBE(1, 3)
-    const body = this.#readBody(length)
+    const body = this.#readBody(this.#length)
     if (this.#chunk.length === 0) this.#chunk = NONE // a view of nothing would keep all that came with it
     if (body === undefined) return undefined
     this.#headerFill = 0
-    const type = this.#header.readUInt8(0)
-    if (this.#loan === null) return { type, body }
     const loan = this.#loan
     this.#loan = null
-    return { type, body, loan }
+    return loan === null ? { type: this.#type, body } : { type: this.#type, body, loan }
   }
 
   #readHeader(): boolean {
-    if (this.#headerFill === HEADER_BYTES) return this.#checkLength()
-    if (this.#headerFill === 0 && this.#chunk.length > 0) this.#cap = this.#admit(this.#chunk.readUInt8(0))
-    const taken = this.#chunk.copy(this.#header, this.#headerFill)
-    this.#headerFill += taken
-    this.#chunk = this.#chunk.subarray(taken)
+    let taken = 0
+    for (; this.#headerFill < HEADER_BYTES && taken < this.#chunk.length; taken++) {
+      this.#readHeaderByte(this.#chunk[taken] as number)
+    }
+    if (taken > 0) this.#chunk = this.#chunk.subarray(taken)
     if (this.#headerFill < HEADER_BYTES) return false
-    return this.#checkLength()
-  }
-
-  #checkLength(): true {
-    const length = this.#header.readUIntBE(1, 3)
-    if (length <= this.#cap) return true
+    if (this.#length <= this.#cap) return true
     throw new StalkError(
       'ERR_STALK_OVERFLOW',
-      `a record announces ${length} bytes; the limit here is ${this.#cap}`
+      `a record announces ${this.#length} bytes; the limit here is ${this.#cap}`
     )
+  }
+
+  #readHeaderByte(byte: number): void {
+    if (this.#headerFill === 0) {
+      this.#cap = this.#admit(byte)
+      this.#type = byte
+      this.#length = 0
+    } else {
+      this.#length = (this.#length << 8) | byte
+    }
+    this.#headerFill += 1
   }
 
   #readBody(length: number): Buffer | undefined {

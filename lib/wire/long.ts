@@ -2,14 +2,11 @@
 // it is sealed from where it is, and delivered as it lies in what was opened. Knows kinds 02 to 04; checks nothing.
 
 import { KIND, MAX_CONTENT_BYTES, MIN_FRAGMENT_BYTES } from '../constants.ts'
-import type { Frame } from './frame.ts'
+import type { Inner } from './record.ts'
 import { arrayHeader, binaryHeader, FORM, FORMS, HEADERS, TOKEN } from './tokens.ts'
 
 /** A content that carries messages. */
-export interface MessageFrame extends Frame {
-  /** The beginning of the content, where a Buffer that was not copied is the rest of it. */
-  readonly prefix?: Buffer
-  /** How many messages end in it. */
+export interface MessageFrame extends Inner {
   readonly messages: number
 }
 
@@ -37,7 +34,7 @@ export function* binaryFrames(message: Buffer): Generator<MessageFrame, void, un
 }
 
 /** Whoever gets the Buffer as it lies in the record can have its bytes as a Float64Array, say. */
-const ALIGNED_BYTES = 8
+export const ALIGNED_BYTES = 8
 
 /** The header of an array of one, `width` bytes long (3 or 5) if the record has room for it. */
 function arrayOfOne(bytes: number, width: number): Buffer {

@@ -217,19 +217,19 @@ export class MessageDecoder {
   readonly #maxMessageBytes: number
   readonly #shapes = new Shapes()
   readonly #unpacker = new ShapeUnpacker()
-  #assembly: Assembly
+  /** The message of which fragments have come, but not the last. */
+  #assembly: Assembly | null = null
   #failure: StalkError | null = null
 
   /** Throws `ERR_STALK_INTERNAL` if another package has changed msgpackr. */
   constructor(options: { maxMessageBytes?: number } = {}) {
     this.#maxMessageBytes = options.maxMessageBytes ?? MAX_MESSAGE_BYTES
-    this.#assembly = new Assembly(this.#maxMessageBytes)
     assertUnpacksUnchanged()
   }
 
   /** Whether fragments of a message have come, but not the last. */
   get partial(): boolean {
-    return this.#assembly.bytes > 0
+    return this.#assembly !== null
   }
 
   /**
@@ -241,7 +241,7 @@ export class MessageDecoder {
     try {
       return this.#decode(frame)
     } catch (error) {
-      this.#forget()
+      this.#assembly = null
       this.#failure = error instanceof StalkError ? error : undecodable(error)
       throw this.#failure
     }
@@ -253,7 +253,7 @@ export class MessageDecoder {
     if (type === KIND.shapes) return this.#hear(body)
     if (type !== KIND.fragment) throw unexpected(`a record of kind ${type} where messages are expected`)
     if (body.length < MIN_FRAGMENT_BYTES) throw malformed('a fragment too short to have another behind it')
-    this.#add(body)
+    this.#added(body)
     return []
   }
 
@@ -289,16 +289,17 @@ export class MessageDecoder {
     return end
   }
 
-  #add(body: Buffer): void {
+  #added(body: Buffer): Assembly {
     if (body.length === 0) throw malformed('a fragment without a byte')
+    this.#assembly ??= new Assembly(this.#maxMessageBytes)
     this.#limit(this.#assembly.bytes + body.length)
     this.#assembly.add(body)
+    return this.#assembly
   }
 
   #join(body: Buffer, own: boolean): unknown {
-    this.#add(body)
-    const bytes = this.#assembly.joined()
-    this.#forget()
+    const bytes = this.#added(body).joined()
+    this.#assembly = null
     const marks = markedStrings
     if (this.#scan(bytes, 0) !== bytes.length) throw malformed('bytes behind a message in fragments')
     const alone = own || bytes !== body ? asItLies(bytes, 0) : null // what was joined is nobody else's
@@ -313,10 +314,6 @@ export class MessageDecoder {
   #limit(bytes: number): void {
     if (bytes <= this.#maxMessageBytes) return
     throw new StalkError('ERR_STALK_OVERFLOW', `a message of more than ${this.#maxMessageBytes} bytes`)
-  }
-
-  #forget(): void {
-    this.#assembly = new Assembly(this.#maxMessageBytes)
   }
 }
 
