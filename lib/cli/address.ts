@@ -93,8 +93,8 @@ async function answers(path: string): Promise<boolean> {
   try {
     await once(socket, 'connect')
     return true
-  } catch {
-    return false
+  } catch (error) {
+    return systemCode(error) !== 'ECONNREFUSED' // one that is busy, or not for us, is no reason to remove it
   } finally {
     socket.destroy()
   }
