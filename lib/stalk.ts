@@ -12,7 +12,7 @@ import { Handshake, type HandshakeConfig, type Session } from './handshake/hands
 import { initiator } from './handshake/initiator.ts'
 import { WANT } from './handshake/messages.ts'
 import { responder } from './handshake/responder.ts'
-import { Identity } from './identity/identity.ts'
+import { adopted, type Identity, rawOf } from './identity/identity.ts'
 import { disclosing, warnOfKeyLog } from './key-log.ts'
 import { checkNames } from './option-checks.ts'
 import { type Config, configOf, OPTION_NAMES, type StalkOptions } from './options.ts'
@@ -108,8 +108,10 @@ function planOf(config: Config): Plan {
       name = (await config.policy.decide(peers.identity(raw))).name
     },
     ticketing: config.tickets && ticketingOf(config.tickets),
-    keepTicket: (ticket, session) => resumption.keep(ticket, session),
-    secured: session => securedOf(session, peers.identity(session.peer), config, name)
+    secured: session => ({
+      ...securedOf(session, peers.identity(session.peer), config, name),
+      keepTicket: session.role === 'initiator' ? ticket => resumption.keep(ticket, session) : null
+    })
   }
 }
 
@@ -118,7 +120,7 @@ class Peers {
   #identity: Identity | null | undefined
 
   identity(raw: RawPublicKey | null): Identity | null {
-    this.#identity ??= raw && Identity.fromRaw(raw)
+    this.#identity ??= raw && adopted(raw)
     return this.#identity
   }
 }
@@ -127,7 +129,7 @@ function halfOf(config: Config, resumption: SessionKeeping): ReturnType<typeof i
   const shared: HandshakeConfig = {
     app: config.app,
     suites: config.suites,
-    identity: config.identity?.raw ?? null,
+    identity: config.identity && rawOf(config.identity),
     keyTypes: ['ed25519', 'rsa'],
     maxMessageBytes: config.maxMessageBytes,
     random: randomBytes,
@@ -144,7 +146,12 @@ function signAs(identity: Identity | null, input: Buffer): Promise<Buffer> {
   throw new StalkError('ERR_STALK_INTERNAL', 'there is no identity to sign with', { phase: 'handshake' })
 }
 
-function securedOf(session: Session, peer: Identity | null, config: Config, name: string | null): Secured {
+function securedOf(
+  session: Session,
+  peer: Identity | null,
+  config: Config,
+  name: string | null
+): Omit<Secured, 'keepTicket'> {
   return {
     security: securityOf(session, peer, config.policy.verifies, name),
     identity: session.self && config.identity,

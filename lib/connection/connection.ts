@@ -7,7 +7,6 @@ import { ALERT, alertFor, type Phase, StalkError } from '../errors.ts'
 import type { Role } from '../handshake/flight.ts'
 import type { Session } from '../handshake/handshake.ts'
 import { Pipeline, type PipelineConfig } from '../pipeline/pipeline.ts'
-import type { Ticket } from '../wire/control.ts'
 import type { Frame } from '../wire/frame.ts'
 import type { Arrived } from '../wire/message.ts'
 import { contentBytes, type Inner } from '../wire/record.ts'
@@ -36,8 +35,6 @@ export interface Plan extends PipelineConfig, LivenessLimits {
   readonly writableHighWaterMark: number
   /** Who is who, once keys are agreed. */
   secured(session: Session): Secured
-  /** Takes what the session may be resumed with, where anybody keeps it. */
-  keepTicket(ticket: Ticket, session: Session): void
 }
 
 type Done = (error?: Error | null) => void
@@ -49,33 +46,36 @@ export class Connection<In = unknown, Out = unknown> extends SendingStream<In, O
   /** How it ended. Fulfilled in every case, last of all. */
   readonly outcome: Promise<Outcome>
 
-  readonly #plan: Plan
+  readonly #role: Role
+  /** What it takes to know who is who; null when that is known: most connections live far longer than that. */
+  #secured: Plan['secured'] | null
   readonly #pipeline: Pipeline
   readonly #inbox = new Inbox()
   protected override readonly outbox: Outbox
   protected override readonly controls: Controls
   readonly #liveness: Liveness
-  #settleReady: Settle = { resolve() {}, reject() {} }
+  #settleReady: Settle = SETTLED
   #outcome: Outcome | null = null
   protected override endedBy: Error | null = null
   #parted: Promise<void> | null = null
   #afterword: StalkError | null = null
   /** Whether the transport has taken our goodbye. */
   #goodbyeTaken = false
-  readonly #handshakeDeadline: Deadline
+  #handshakeDeadline: Deadline
   readonly #closeDeadline: Deadline
   readonly #keyAge: Deadline
 
   constructor(transport: Duplex, plan: Plan) {
     const { readableHighWaterMark, writableHighWaterMark } = plan
     super(transport, { readableHighWaterMark, writableHighWaterMark }, plan.closeTimeoutMs)
-    this.#plan = plan
+    this.#role = plan.role
+    this.#secured = plan.secured
     this.#pipeline = new Pipeline(transport, plan, {
       agreed: session => this.#onAgreed(session),
       messages: arrived => this.#onMessages(arrived),
       invalid: (error, message) => {
         this.#inbox.leaveOut()
-        diagnostics.refused(this, plan.role, 'inbound', error)
+        diagnostics.refused(this, this.#role, 'inbound', error)
         process.nextTick(() => this.#onMessageError('left out', error, message))
       },
       control: frame => this.#onControl(frame),
@@ -84,7 +84,7 @@ export class Connection<In = unknown, Out = unknown> extends SendingStream<In, O
       part: more => this.#liveness.part(more),
       written: (waiting, taken) => this.#onWritten(waiting, taken),
       keyDue: () => this.#renewKeys(),
-      rekeyed: (direction, epoch) => diagnostics.rekeyed(this, plan.role, direction, epoch),
+      rekeyed: (direction, epoch) => diagnostics.rekeyed(this, this.#role, direction, epoch),
       gone: fault => this.#onGone(fault),
       fault: error => this.#fail(this.#inPhase(error)),
       ended: () => this.#onEnded()
@@ -92,13 +92,13 @@ export class Connection<In = unknown, Out = unknown> extends SendingStream<In, O
     this.outbox = new Outbox({
       write: batch => this.#pipeline.write(batch),
       flushed: done => this.#pipeline.flushed(done),
-      refused: error => diagnostics.refused(this, plan.role, 'outbound', error),
+      refused: error => diagnostics.refused(this, this.#role, 'outbound', error),
       messageError: (error, message) => this.#onMessageError('not sent', error, message)
     })
     this.controls = new Controls({
       send: record => this.#pipeline.control(record),
       updateKeys: () => this.#pipeline.updateKeys(),
-      ticket: ticket => this.#onTicket(ticket),
+      ticket: ticket => this.keepTicket(ticket),
       received: () => this.#inbox.arrived,
       sent: () => this.outbox.sent
     })
@@ -122,7 +122,7 @@ export class Connection<In = unknown, Out = unknown> extends SendingStream<In, O
     })
     if (!plan.allowHalfOpen) endWithReader(this, this.loops, this)
     process.nextTick(() => this.#start())
-    diagnostics.opened(this, plan.role)
+    diagnostics.opened(this, this.#role)
   }
 
   /** What was said so far, in both directions. */
@@ -138,7 +138,7 @@ export class Connection<In = unknown, Out = unknown> extends SendingStream<In, O
 
   /** Who talks, how far it has come, and what went over it. */
   override toJSON(): ConnectionSummary {
-    return summaryOf(this, this.#plan.role, this.#state, this.#outcome)
+    return summaryOf(this, this.#role, this.#state, this.#outcome)
   }
 
   get #state(): State {
@@ -233,12 +233,6 @@ export class Connection<In = unknown, Out = unknown> extends SendingStream<In, O
     }
   }
 
-  #onTicket(ticket: Ticket): void {
-    if (this.session?.role !== 'initiator')
-      throw new StalkError('ERR_STALK_UNEXPECTED', 'the initiator sent a ticket, which only responders issue')
-    this.#plan.keepTicket(ticket, this.session)
-  }
-
   #onGoodbye(): void {
     if (this.#goodbyeTaken) this.#closeDeadline.stop()
     if (this.#inbox.waiting > 0) return // it comes behind them
@@ -285,15 +279,18 @@ export class Connection<In = unknown, Out = unknown> extends SendingStream<In, O
 
   #onAgreed(session: Session): void {
     this.#handshakeDeadline.stop()
+    this.#handshakeDeadline = Deadline.never
     this.#liveness.start()
     this.#keyAge.start()
-    this.introduce(session, this.#plan.secured(session))
+    this.introduce(session, (this.#secured as Plan['secured'])(session))
+    this.#secured = null
     // On the next tick, still before the first message: what listeners do is not to happen inside the handshake.
     process.nextTick(() => {
       if (this.destroyed) return
-      diagnostics.secured(this, this.#plan.role)
+      diagnostics.secured(this, this.#role)
       this.emit('secure')
       this.#settleReady.resolve()
+      this.#settleReady = SETTLED
       this.secured()
     })
   }
@@ -378,13 +375,13 @@ export class Connection<In = unknown, Out = unknown> extends SendingStream<In, O
     this.outbox.close(this.endedBy)
     if (error) this.waits.fail(() => error) // in the other case the last count is still to come
     this.#parted ??= this.#part(error)
-    if (error && !this.session) diagnostics.handshakeFailed(this, this.#plan.role, error)
+    if (error && !this.session) diagnostics.handshakeFailed(this, this.#role, error)
     void this.#parted.then(() => {
       this.#pipeline.destroy()
       this.waits.fail(unacknowledged)
       const late = error === null ? this.#afterword : null
       this.#outcome = this.#outcomeOf(error ?? late, waiting + this.outbox.unsealed, unread)
-      diagnostics.closed(this, this.#plan.role, this.#outcome)
+      diagnostics.closed(this, this.#role, this.#outcome)
       done(given ?? late)
     })
   }
@@ -427,3 +424,6 @@ interface Settle {
   resolve(): void
   reject(error: Error): void
 }
+
+/** There is nothing to settle any more. */
+const SETTLED: Settle = { resolve() {}, reject() {} }

@@ -5,6 +5,9 @@ import { StalkError } from '../errors.ts'
 
 /** Runs once, so many ms after it was last started. */
 export class Deadline {
+  /** One that never runs. */
+  static readonly never = new Deadline(null, () => {})
+
   readonly #ms: number | null
   readonly #expired: (ms: number) => void
   readonly #holdsProcess: boolean
@@ -21,6 +24,11 @@ export class Deadline {
     this.#expired = expired
     this.#holdsProcess = holdsProcess
     this.#absolute = absolute
+  }
+
+  /** As the constructor: what never runs is the same for all. */
+  static of(...[ms, ...how]: ConstructorParameters<typeof Deadline>): Deadline {
+    return ms === null ? Deadline.never : new Deadline(ms, ...how)
   }
 
   get running(): boolean {
@@ -91,9 +99,9 @@ export class Liveness {
 
   constructor(limits: LivenessLimits, actions: LivenessActions) {
     this.#actions = actions
-    this.#silence = new Deadline(limits.keepAliveMs, ms => this.#onSilence(ms))
-    this.#idle = new Deadline(limits.idleTimeoutMs, ms => this.#onIdle(ms))
-    this.#write = new Deadline(limits.writeTimeoutMs, ms => this.#onBlocked(ms))
+    this.#silence = Deadline.of(limits.keepAliveMs, ms => this.#onSilence(ms))
+    this.#idle = Deadline.of(limits.idleTimeoutMs, ms => this.#onIdle(ms))
+    this.#write = Deadline.of(limits.writeTimeoutMs, ms => this.#onBlocked(ms))
     this.#message = new Deadline(limits.messageTimeoutMs, ms => this.#onPartial(ms))
   }
 

@@ -7,6 +7,7 @@ import { StalkError } from '../errors.ts'
 import type { Session } from '../handshake/handshake.ts'
 import type { Identity } from '../identity/identity.ts'
 import type { Security } from '../security.ts'
+import type { Ticket } from '../wire/control.ts'
 import { MessageStream } from './message-stream.ts'
 
 export interface Secured {
@@ -15,6 +16,8 @@ export interface Secured {
   readonly identity: Identity | null
   /** The key that the peer has proved, whether or not anybody asked for it. */
   readonly claimedPeerIdentity: Identity | null
+  /** Takes what the session may be resumed with; null where the peer issues nothing of the kind. */
+  readonly keepTicket: ((ticket: Ticket) => void) | null
 }
 
 export abstract class SecureStream<In> extends MessageStream<In> {
@@ -35,6 +38,13 @@ export abstract class SecureStream<In> extends MessageStream<In> {
   /** Null until keys are agreed. */
   protected get session(): Session | null {
     return this.#session
+  }
+
+  /** A ticket has come. Throws ERR_STALK_UNEXPECTED where there can be none. */
+  protected keepTicket(ticket: Ticket): void {
+    if (!this.#secured?.keepTicket)
+      throw new StalkError('ERR_STALK_UNEXPECTED', 'the initiator sent a ticket, which only responders issue')
+    this.#secured.keepTicket(ticket)
   }
 
   /** Runs `action` as soon as keys are agreed. */

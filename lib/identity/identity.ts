@@ -50,6 +50,12 @@ export interface IdentitySummary {
 /** Node's name of the method by which `util.inspect` and `console.log` show an object. */
 const custom: typeof inspect.custom = inspect.custom
 
+/** The public key of an identity: its own, not a copy. For those who change nothing in it. */
+export let rawOf: (identity: Identity) => RawPublicKey
+
+/** As `Identity.fromRaw`, of a key that is nobody else's to change: it is not copied. Throws ERR_STALK_BAD_KEY. */
+export let adopted: (raw: RawPublicKey) => Identity
+
 /**
  * An RSA or Ed25519 key pair, or a public key alone. Immutable. The keys are in private fields: JSON,
  * `inspect` and `structuredClone` meet the type, the size and the fingerprint, never a key.
@@ -104,8 +110,15 @@ export class Identity {
 
   /** From a raw public key, which may come from anyone. Throws ERR_STALK_BAD_KEY. */
   static fromRaw(raw: RawPublicKey): Identity {
-    checkRaw(raw)
-    return new Identity({ type: raw.type, bytes: kept(raw.bytes) }, null)
+    return adopted({ type: raw.type, bytes: kept(raw.bytes) })
+  }
+
+  static {
+    rawOf = identity => identity.#raw
+    adopted = raw => {
+      checkRaw(raw)
+      return new Identity(raw, null)
+    }
   }
 
   /**

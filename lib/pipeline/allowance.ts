@@ -1,6 +1,8 @@
 // An allowance: how often somebody may do a thing, a few times at once and then slowly (a token bucket). Knows time
 // that never goes back; knows nothing of what is done.
 
+const monotonic = (): number => performance.now()
+
 export class Allowance {
   readonly #most: number
   readonly #msForOne: number
@@ -9,7 +11,7 @@ export class Allowance {
   #since: number
 
   /** At most `most` at once, and one more every `msForOne`. `now` in ms. */
-  constructor(most: number, msForOne: number, now: () => number = () => performance.now()) {
+  constructor(most: number, msForOne: number, now: () => number = monotonic) {
     this.#most = most
     this.#msForOne = msForOne
     this.#now = now

@@ -15,7 +15,7 @@ import type { OnInvalid, Schema } from '../schema.ts'
 import { opener, type Pad, sealer } from '../stages/cipher.ts'
 import { deframer } from '../stages/framer.ts'
 import { gate } from '../stages/gate.ts'
-import { join, Marker, type Stage } from '../stages/paced.ts'
+import { join, Marker, nextOf, type Stage } from '../stages/paced.ts'
 import { type Batch, batchDecoder, batchEncoder } from '../stages/serializer.ts'
 import { batchValidator } from '../stages/validator.ts'
 import { carriesMessages } from '../wire/contents.ts'
@@ -80,7 +80,8 @@ export interface PipelineEvents {
 
 export class Pipeline {
   readonly #transport: Duplex
-  readonly #config: PipelineConfig
+  /** What the handshake needs; null when it is over: most connections live far longer than that. */
+  #shaking: PipelineConfig | null
   readonly #events: PipelineEvents
   readonly #encoder = new MessageEncoder({ views: true })
   readonly #encoderStage = batchEncoder(this.#encoder)
@@ -99,20 +100,19 @@ export class Pipeline {
   #openers: readonly Opener[] = []
   #started = false
   #keyed = false
-  #agreed = false
   #stopped = false
   #fault: StalkError | null = null
 
   constructor(transport: Duplex, config: PipelineConfig, events: PipelineEvents) {
     this.#transport = transport
-    this.#config = config
+    this.#shaking = config
     this.#events = events
     this.#sink = new Sink(transport, (bytes, waiting) => this.#onWritten(bytes, waiting))
     this.#sealer = sealer(undefined, (inner, used) => this.#onSealed(inner, used), config.pad)
     this.#deframer = deframer(type => this.#opener(type)?.maxBodyBytes ?? this.#admitClear(type))
-    this.#validators = this.#validator()
+    this.#validators = this.#validatorOf(config)
     this.#joinOutbound()
-    this.#joinInbound()
+    this.#joinInbound(new MessageDecoder(config))
     this.#watch() // from the first tick on: an error that nobody hears would end the process
   }
 
@@ -120,7 +120,7 @@ export class Pipeline {
   start(): void {
     this.#started = true
     this.#transport.pipe(this.#deframer, { end: false })
-    this.#perform(() => this.#config.handshake.start()).catch(error => this.#outboundFault(error))
+    this.#perform(({ handshake }) => handshake.start()).catch(error => this.#outboundFault(error))
   }
 
   /** Takes messages on their way; `batch.encoded` says when the next ones may follow. */
@@ -204,35 +204,42 @@ export class Pipeline {
     join(this.#gateOut, this.#encoderStage)
     join(this.#encoderStage, this.#sealer, { end: false })
     join(this.#sealer, this.#sink)
+    const onError = (error: Error): void => this.#outboundFault(error)
     for (const stage of [this.#gateOut, this.#encoderStage, this.#sealer, this.#sink]) {
-      stage.on('error', (error: Error) => this.#outboundFault(error))
+      stage.on('error', onError)
     }
   }
 
   // Not stream.pipeline: that destroys every stage at the first error, and with them what was opened before it.
   // Here a stage that fails ends the next one, which first gives away what it has.
-  #joinInbound(): void {
+  #joinInbound(decoder: MessageDecoder): void {
     const records = opener(
       type => this.#opener(type),
       (frame, inner) => this.#handover(frame, inner)
     )
-    const messages = batchDecoder(new MessageDecoder({ maxMessageBytes: this.#config.maxMessageBytes }))
+    const messages = batchDecoder(decoder)
     const stages: Stage[] = [this.#deframer, records, messages, ...this.#validators, this.#gateIn]
+    const fail = (stage: Stage, error: Error): void => this.#inboundFault(stage, error)
     stages.forEach((stage, index) => {
       const next = stages[index + 1]
       if (next) join(stage, next)
-      stage.on('error', (error: Error) => {
-        this.#fault ??= asStalkError(error)
-        if (next) next.end()
-        else this.#finish()
-      })
+      stage.on('error', onError)
     })
+    function onError(this: Stage, error: Error): void {
+      fail(this, error)
+    }
     this.#gateIn.on('data', (item: Arrived | Frame) => this.#deliver(item))
     this.#gateIn.on('end', () => this.#finish())
   }
 
-  #validator(): Stage[] {
-    const { schema, onInvalid } = this.#config
+  #inboundFault(stage: Stage, error: Error): void {
+    this.#fault ??= asStalkError(error)
+    const next = nextOf(stage)
+    if (next) next.end()
+    else this.#finish()
+  }
+
+  #validatorOf({ schema, onInvalid }: PipelineConfig): Stage[] {
     if (schema === null) return []
     const skip = (error: StalkError, message: unknown): void => this.#events.invalid(error, message)
     return [batchValidator(schema, onInvalid === 'skip' ? skip : undefined)]
@@ -260,12 +267,12 @@ export class Pipeline {
     this.#deframer.end()
     this.#gone()
     // The opener may be holding, and will not see the end before a verdict that nobody waits for any more.
-    if (!this.#agreed) this.#finish()
+    if (this.#shaking) this.#finish()
   }
 
   /** The longest body of a record in clear, of which there are none after the handshake. */
   #admitClear(type: number): number {
-    if (!this.#agreed) return this.#config.handshake.admit(type)
+    if (this.#shaking) return this.#shaking.handshake.admit(type)
     const name = type.toString(16)
     throw new StalkError('ERR_STALK_UNEXPECTED', `a record of type 0x${name} came after the handshake`)
   }
@@ -359,7 +366,7 @@ export class Pipeline {
   // What has arrived is handed over first, but for the handshake, whose verdict nobody waits for any more.
   #outboundFault(error: Error): void {
     this.#fault ??= asStalkError(error)
-    if (!this.#agreed) return this.#finish()
+    if (this.#shaking) return this.#finish()
     this.#transport.unpipe(this.#deframer)
     this.#deframer.end()
     this.#gone()
@@ -371,7 +378,7 @@ export class Pipeline {
     if (this.#stopped) return null // it goes on to nobody, and nothing is said any more
     this.#inbound.records += 1
     this.#inbound.bytes += HEADER_BYTES + body.length
-    if (!this.#agreed) return this.#perform(() => this.#config.handshake.receive({ type, inner }))
+    if (this.#shaking) return this.#perform(({ handshake }) => handshake.receive({ type, inner }))
     if (inner.type === KIND.handshake)
       throw new StalkError('ERR_STALK_UNEXPECTED', 'the peer sent a handshake message after the handshake')
     this.#receive(inner)
@@ -379,12 +386,13 @@ export class Pipeline {
   }
 
   /** Does what the machine says until it waits for the peer again. */
-  async #perform(first: () => Step): Promise<void> {
-    let step: Step | null = first()
-    while (step !== null && !this.#stopped) step = await this.#take(step)
+  async #perform(first: (config: PipelineConfig) => Step): Promise<void> {
+    const config = this.#shaking as PipelineConfig
+    let step: Step | null = first(config)
+    while (step !== null && !this.#stopped) step = await this.#take(step, config)
   }
 
-  async #take({ send = [], openers, writable, next }: Step): Promise<Step | null> {
+  async #take({ send = [], openers, writable, next }: Step, config: PipelineConfig): Promise<Step | null> {
     for (const item of send) {
       this.#sealer.write(item)
       if ('key' in item) this.#keyed = true
@@ -394,25 +402,26 @@ export class Pipeline {
       this.#encoder.maxMessageBytes = writable.maxMessageBytes
       this.#gateOut.open()
     }
-    return this.#answer(next)
+    return this.#answer(next, config)
   }
 
-  async #answer(next: Step['next']): Promise<Step | null> {
+  async #answer(next: Step['next'], config: PipelineConfig): Promise<Step | null> {
+    const { handshake } = config
     if ('sign' in next) {
-      const signature = await this.#config.sign(next.sign)
-      return this.#stopped ? null : this.#config.handshake.signed(signature)
+      const signature = await config.sign(next.sign)
+      return this.#stopped ? null : handshake.signed(signature)
     }
     if ('ask' in next) {
-      await this.#config.decide(next.ask)
-      return this.#stopped ? null : this.#config.handshake.accepted()
+      await config.decide(next.ask)
+      return this.#stopped ? null : handshake.accepted()
     }
     if (asksForTicket(next)) {
-      const answer = await answerFor(next, this.#config.ticketing)
-      return this.#stopped ? null : answer(this.#config.handshake)
+      const answer = await answerFor(next, config.ticketing)
+      return this.#stopped ? null : answer(handshake)
     }
     if ('agreed' in next) {
-      this.#agreed = true
-      this.#keyUpdates = new KeyUpdates(next.agreed.traffic, this.#config.rekeyAfter)
+      this.#shaking = null
+      this.#keyUpdates = new KeyUpdates(next.agreed.traffic, config.rekeyAfter)
       this.#gateIn.open()
       this.#events.agreed(next.agreed)
     }

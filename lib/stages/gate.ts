@@ -10,14 +10,18 @@ export interface Gate extends Stage {
 
 /** Holds its first item, and by backpressure all behind it, until `open` is called. */
 export function gate(): Gate {
-  let open: () => void = () => {}
   let opened = false
-  const opening = new Promise<void>(resolve => {
-    open = () => {
-      opened = true
-      resolve()
-    }
+  let letGo: (() => void) | null = null
+  const stage = paced<unknown, unknown>(item => {
+    if (opened) return [item]
+    return new Promise(resolve => {
+      letGo = () => resolve([item])
+    })
   })
-  const stage = paced<unknown, unknown>(item => (opened ? [item] : opening.then(() => [item])))
+  const open = (): void => {
+    opened = true
+    letGo?.()
+    letGo = null
+  }
   return Object.assign(stage, { open })
 }

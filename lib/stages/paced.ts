@@ -40,15 +40,15 @@ export function paced<In, Out>(work: Work<In, Out>, finish: () => Iterable<Out> 
  */
 export function join(from: Stage, into: Writable, { end = true } = {}): void {
   const pace = (from as Paced)[PACE]
-  from.on('data', item => {
-    if (into.writable) into.write(item)
-    if (!into.writable || into.writableLength > 0) pace.hold()
-  })
-  into.on('drain', () => {
-    if (into.writable) pace.release() // it may be the drain of the last item but one, and the last has failed
-  })
-  if (end) from.on('end', () => into.end())
+  pace.next = into
+  ;(into as Followed)[BEHIND] = pace
+  from.on('data', passOn)
+  into.on('drain', release)
+  if (end) from.on('end', endNext)
 }
+
+/** What a stage was joined into; null for the last one. */
+export const nextOf = (stage: Stage): Writable | null => (stage as Paced)[PACE].next
 
 const nothing = (): Iterable<never> => []
 
@@ -56,8 +56,10 @@ const nothing = (): Iterable<never> => []
 const MARKS = { objectMode: true, readableHighWaterMark: 0, writableHighWaterMark: 1 }
 
 const PACE = Symbol('pace')
+const BEHIND = Symbol('the pace of the stage behind')
 
 type Paced = Stage & { [PACE]: Pace }
+type Followed = Writable & { [BEHIND]: Pace }
 
 // These are shared by all stages, of which a connection has several.
 
@@ -74,7 +76,25 @@ function read(this: Paced, size: number): void {
   if (!this[PACE].goOn()) Object.getPrototypeOf(this)._read.call(this, size)
 }
 
+function passOn(this: unknown, item: unknown): void {
+  const pace = (this as Paced)[PACE]
+  const next = pace.next as Writable
+  if (next.writable) next.write(item)
+  if (!next.writable || next.writableLength > 0) pace.hold()
+}
+
+function release(this: unknown): void {
+  const next = this as Followed
+  if (next.writable) next[BEHIND].release() // it may be the drain of the last item but one, and the last has failed
+}
+
+function endNext(this: unknown): void {
+  ;(this as Paced)[PACE].next?.end()
+}
+
 class Pace {
+  /** What the stage is joined into. */
+  next: Writable | null = null
   readonly #stage: Stage
   readonly #work: Work<unknown, unknown>
   readonly #finish: () => Iterable<unknown>

@@ -17,10 +17,12 @@ export interface Batch {
 
 /** Batches in, contents out, a content encoded when it is asked for. */
 export function batchEncoder(codec: MessageEncoder): Stage {
-  return paced<Batch, Frame>(function* (batch) {
-    yield* codec.encode(batch.messages, batch.refused)
-    batch.encoded()
-  })
+  return paced<Batch, Frame>(batch => contentsOf(batch, codec))
+}
+
+function* contentsOf(batch: Batch, codec: MessageEncoder): Generator<Frame, void, undefined> {
+  yield* codec.encode(batch.messages, batch.refused)
+  batch.encoded()
 }
 
 /**

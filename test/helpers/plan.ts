@@ -18,10 +18,14 @@ export const planOf = (own: Pick<Plan, Own> & Partial<Plan>, ms: number): Plan =
   idleTimeoutMs: null,
   writeTimeoutMs: null,
   ticketing: null,
-  keepTicket: () => {},
   allowHalfOpen: false,
   readableHighWaterMark: 256,
   writableHighWaterMark: 256,
-  secured: () => ({ security: {} as never, identity: null, claimedPeerIdentity: null }),
+  secured: ({ role }) => ({
+    security: {} as never,
+    identity: null,
+    claimedPeerIdentity: null,
+    keepTicket: role === 'initiator' ? () => {} : null
+  }),
   ...own
 })
