@@ -7,7 +7,7 @@ import { given, Worker, withPair } from './process.ts'
 import type { Cost, MeasureOptions } from './question.ts'
 import type { BothCredentials } from './subject.ts'
 import { transportOf } from './subjects/index.ts'
-import type { Opening, Role, TaskName } from './tasks/task.ts'
+import type { Opening, Reply, Role, TaskName } from './tasks/task.ts'
 
 export interface Work {
   readonly task: TaskName
@@ -77,10 +77,16 @@ export function overLoopback(work: Work): Promise<Cost> {
   return pairFor(work, async (listener, connector) => {
     const portions = await warm(work.warmUpMs, () => carry(listener, connector, work.warmUp))
     const cost = await carry(listener, connector, work.messages)
-    const [, { total }] = await Promise.all([connector.ask({ finish: true }), listener.ask({ finish: true })])
+    const { total } = await finished(listener, connector)
     if (total !== portions * work.warmUp + work.messages) throw new Error(`${total} messages have arrived`)
     return cost
   })
+}
+
+/** Both have no more to do, and write down their profiles; what the listener says of it. */
+export async function finished(listener: Worker, connector: Worker): Promise<Reply> {
+  const [, reply] = await Promise.all([connector.ask({ finish: true }), listener.ask({ finish: true })])
+  return reply
 }
 
 async function carry(listener: Worker, connector: Worker, messages: number): Promise<Cost> {

@@ -39,6 +39,7 @@ async function profilerTo(file: string): Promise<{ stop(): Promise<void> }> {
 }
 
 async function serve(): Promise<void> {
+  process.setSourceMapsEnabled(false) // what runs TypeScript switches it on, and every stack would be looked up
   const [{ open }] = (await once(process, 'message')) as [{ open: Opening }]
   if (open.task !== 'idle') Object.assign(globalThis, { applicationHeap: applicationHeap() })
   const { task } = await TASKS[open.task]()

@@ -1,7 +1,7 @@
 // The question: how many connections a second can be made, each end verifying the other; with full signatures, and
 // resumed from an earlier one. Eight at a time, on as many cores as there are.
 
-import { pairFor, warm, workOf } from '../pair.ts'
+import { finished, pairFor, warm, workOf } from '../pair.ts'
 import { given } from '../process.ts'
 import type { Question } from '../question.ts'
 import { titled } from '../titles.ts'
@@ -9,7 +9,7 @@ import { titled } from '../titles.ts'
 const HANDSHAKES = { quick: 400, full: 1_500 } as const
 
 /** Longer than elsewhere: all of the code runs once a connection. Where sessions are resumed, the first are full ones. */
-const WARM_UP_MS = { quick: 3_000, full: 6_000 } as const
+const WARM_UP_MS = { quick: 3_000, full: 36_000 } as const
 const PORTION = 100
 
 export const handshakes: Question = {
@@ -45,6 +45,7 @@ export const handshakes: Question = {
           await listener.ask({ expect: messages })
           const { at, cpu } = await connector.ask({ run: messages })
           const { cpu: listenerCpu } = await listener.ask({ usage: true })
+          await finished(listener, connector)
           const wall = given(at) / 1_000 / messages
           const cost = { wall, senderCpu: given(cpu) / messages, receiverCpu: given(listenerCpu) / messages }
           return { values: [1e6 / wall], cost }

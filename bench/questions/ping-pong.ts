@@ -1,7 +1,7 @@
 // The question: how long a small object takes there and back, over one connection and with nothing else under way. The
 // median, and the time that one in a hundred exceeds.
 
-import { pairFor, warm, workOf } from '../pair.ts'
+import { finished, pairFor, warm, workOf } from '../pair.ts'
 import { against, type Question } from '../question.ts'
 import { CARRIERS, titled } from '../titles.ts'
 
@@ -30,9 +30,10 @@ export const pingPong: Question = {
     const work = await workOf({ ...what, connections: 1 }, options)
     return {
       measure: () =>
-        pairFor(work, async (_, connector) => {
+        pairFor(work, async (listener, connector) => {
           await warm(work.warmUpMs, () => connector.ask({ run: work.warmUp }))
           const { times = [] } = await connector.ask({ run: messages })
+          await finished(listener, connector)
           const sorted = times.toSorted((a, b) => a - b)
           return { values: [at(sorted, 0.5), at(sorted, 0.99)], cost: null }
         })

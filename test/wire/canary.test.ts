@@ -4,7 +4,7 @@ import { spawnSync } from 'node:child_process'
 import t from 'tap'
 import { assertPacksUnchanged, assertUnpacksUnchanged } from '../../lib/wire/canary.ts'
 
-/** Runs `change` with msgpackr's addExtension, then makes a codec; prints the code of the error. */
+/** Runs `change` with msgpackr's addExtension, then makes a codec of each kind; prints the codes of the errors. */
 function after(change: string): string {
   const script = `
     import { addExtension, Packr } from 'msgpackr/pack'
@@ -45,6 +45,16 @@ t.test('msgpackr by itself passes', async t => {
   assertPacksUnchanged()
   assertUnpacksUnchanged()
   t.match(after(''), /^made\nmade\n$/)
+})
+
+t.test('a change behind the first codecs is noticed soon', async t => {
+  const said = after(`
+    new MessageEncoder()
+    new MessageDecoder()
+    addExtension({ Class: Date, type: 5, pack: () => Buffer.of(1), unpack: () => new Date() })
+    addExtension({ type: 0xff, unpack: () => "soon" })
+    await new Promise(resolve => setTimeout(resolve, 150))`)
+  t.match(said, /^(ERR_STALK_INTERNAL .*addExtension.*\n){2}$/)
 })
 
 t.test('an extension that changes nothing of ours does not matter', async t => {
