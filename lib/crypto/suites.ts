@@ -55,10 +55,12 @@ const AEAD_TAG_BYTES = 16
 const OFB_IV_BYTES = 16
 const OFB_TAG_BYTES = 32
 
+/** By halves of the sequence, a safe integer: a u64 is a BigInt, and this is done for every record. */
 function nonceFor(iv: Buffer, sequence: number): Buffer {
-  const nonce = Buffer.from(iv)
-  const counter = u64(sequence)
-  for (let i = 0; i < counter.length; i++) nonce[4 + i] = nonce.readUInt8(4 + i) ^ counter.readUInt8(i)
+  const nonce = Buffer.allocUnsafe(AEAD_IV_BYTES)
+  nonce.writeUInt32BE(iv.readUInt32BE(0), 0)
+  nonce.writeUInt32BE((iv.readUInt32BE(4) ^ Math.floor(sequence / 2 ** 32)) >>> 0, 4)
+  nonce.writeUInt32BE((iv.readUInt32BE(8) ^ sequence) >>> 0, 8)
   return nonce
 }
 
