@@ -59,7 +59,7 @@ interface Asked {
   readonly missing: Map<string, string>
 }
 
-const TRIES = 5
+const TRIES = 3
 
 /** ZeroMQ's sockets stand still now and then: such a time is not counted. Of stalk and what comes with node it is a fault. */
 export async function patiently(

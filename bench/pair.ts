@@ -3,11 +3,11 @@
 
 import { join } from 'node:path'
 import type { PayloadName } from './payloads.ts'
-import { given, Worker, withPair } from './process.ts'
+import { given, Pair, Worker } from './process.ts'
 import type { Cost, MeasureOptions } from './question.ts'
 import type { BothCredentials } from './subject.ts'
 import { transportOf } from './subjects/index.ts'
-import type { Opening, Reply, Role, TaskName } from './tasks/task.ts'
+import type { Opening, Role, TaskName } from './tasks/task.ts'
 
 export interface Work {
   readonly task: TaskName
@@ -66,30 +66,64 @@ export const openingOf = (work: Work, role: Role, port = 0): Opening => ({
     work.profiles && join(work.profiles, `${work.task}-${work.payload}-${work.subject}-${role}.cpuprofile`)
 })
 
-/** Both ends' processes, ready to be asked. */
-export const pairFor = <Out>(
-  work: Work,
-  use: (listener: Worker, connector: Worker) => Promise<Out>
-): Promise<Out> => withPair((role, port) => openingOf(work, role, port), use)
+const open = (work: Work): Promise<Pair> => Pair.open((role, port) => openingOf(work, role, port))
+
+/** Both ends' processes for one measurement. */
+export async function pairFor<Out>(work: Work, use: (pair: Pair) => Promise<Out>): Promise<Out> {
+  const pair = await open(work)
+  try {
+    return await use(pair)
+  } finally {
+    await pair.end()
+  }
+}
+
+/**
+ * Both ends' processes, kept for all rounds of a question whose code runs but once a measurement: it takes thousands
+ * until that is compiled. What has failed is replaced when it is asked again.
+ */
+export class KeptPair {
+  readonly #work: Work
+  #pair: Pair | null = null
+
+  constructor(work: Work) {
+    this.#work = work
+  }
+
+  async use<Out>(measure: (pair: Pair) => Promise<Out>): Promise<Out> {
+    const pair = this.#pair ?? (await this.#warm())
+    this.#pair = null
+    const out = await measure(pair).catch(error => pair.end().then(() => Promise.reject(error)))
+    this.#pair = pair
+    return out
+  }
+
+  async #warm(): Promise<Pair> {
+    const pair = await open(this.#work)
+    await warm(this.#work.warmUpMs, () => pair.connector.ask({ run: this.#work.warmUp })).catch(error =>
+      pair.end().then(() => Promise.reject(error))
+    )
+    return pair
+  }
+
+  async close(): Promise<void> {
+    await this.#pair?.finish()
+    await this.#pair?.end()
+  }
+}
 
 /** From a sender to a receiver, two processes over loopback. */
 export function overLoopback(work: Work): Promise<Cost> {
-  return pairFor(work, async (listener, connector) => {
-    const portions = await warm(work.warmUpMs, () => carry(listener, connector, work.warmUp))
-    const cost = await carry(listener, connector, work.messages)
-    const { total } = await finished(listener, connector)
+  return pairFor(work, async pair => {
+    const portions = await warm(work.warmUpMs, () => carry(pair, work.warmUp))
+    const cost = await carry(pair, work.messages)
+    const { total } = await pair.finish()
     if (total !== portions * work.warmUp + work.messages) throw new Error(`${total} messages have arrived`)
     return cost
   })
 }
 
-/** Both have no more to do, and write down their profiles; what the listener says of it. */
-export async function finished(listener: Worker, connector: Worker): Promise<Reply> {
-  const [, reply] = await Promise.all([connector.ask({ finish: true }), listener.ask({ finish: true })])
-  return reply
-}
-
-async function carry(listener: Worker, connector: Worker, messages: number): Promise<Cost> {
+async function carry({ listener, connector }: Pair, messages: number): Promise<Cost> {
   await listener.ask({ expect: messages })
   const sent = await connector.ask({ run: messages })
   const received = await listener.ask({ usage: true })

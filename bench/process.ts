@@ -13,7 +13,7 @@ const FLAGS: Partial<Record<TaskName, readonly string[]>> = {
 }
 
 /** A worker that has not answered for so long never will, in ms. */
-const MAX_SILENCE_MS = 45_000
+const MAX_SILENCE_MS = 30_000
 
 /** Thrown for one that has not answered. */
 export class Silent extends Error {}
@@ -81,19 +81,39 @@ export class Worker {
   }
 }
 
-/** Both ends' processes, for as long as `use` runs. The listener is there before the connector starts. */
-export async function withPair<Out>(
-  openingOf: (role: Role, port: number) => Opening,
-  use: (listener: Worker, connector: Worker) => Promise<Out>
-): Promise<Out> {
-  const [listener, { port }] = await Worker.open(openingOf('listener', 0))
-  let connector: Worker | null = null
-  try {
-    const opened = await Worker.open(openingOf('connector', given(port)))
-    connector = opened[0]
-    return await use(listener, connector)
-  } finally {
-    await Promise.all([listener.end(), connector?.end()])
+/** Both ends' processes. */
+export class Pair {
+  readonly listener: Worker
+  readonly connector: Worker
+
+  private constructor(listener: Worker, connector: Worker) {
+    this.listener = listener
+    this.connector = connector
+  }
+
+  /** The listener is there before the connector starts. */
+  static async open(openingOf: (role: Role, port: number) => Opening): Promise<Pair> {
+    const [listener, { port }] = await Worker.open(openingOf('listener', 0))
+    try {
+      const [connector] = await Worker.open(openingOf('connector', given(port)))
+      return new Pair(listener, connector)
+    } catch (error) {
+      await listener.end()
+      throw error
+    }
+  }
+
+  /** Both have no more to do, and write down their profiles; what the listener says of it. */
+  async finish(): Promise<Reply> {
+    const [, reply] = await Promise.all([
+      this.connector.ask({ finish: true }),
+      this.listener.ask({ finish: true })
+    ])
+    return reply
+  }
+
+  async end(): Promise<void> {
+    await Promise.all([this.listener.end(), this.connector.end()])
   }
 }
 

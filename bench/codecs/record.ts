@@ -1,6 +1,6 @@
 // The record codec (lib/wire/record) with its suites (lib/crypto/suites): contents of several lengths sealed and opened.
 
-import { KIND, Opener, Sealer, SUITES, type SuiteName, TYPE, trafficKeys } from '../inside.ts'
+import { type Frame, KIND, Opener, Sealer, SUITES, type SuiteName, TYPE, trafficKeys } from '../inside.ts'
 import type { Step, Steps } from './index.ts'
 
 const RECORDS = 16
@@ -32,7 +32,7 @@ function sealing(name: SuiteName, bytes: number): Step {
 function opening(name: SuiteName, bytes: number): Step {
   const sealer = sealerOf(name)
   const content = { type: KIND.messages, body: Buffer.alloc(bytes, 7) }
-  const records = Array.from({ length: RECORDS }, () => sealer.seal(content))
+  const records = Array.from({ length: RECORDS }, () => arrived(sealer.seal(content)))
   return {
     per: RECORDS,
     run() {
@@ -41,6 +41,9 @@ function opening(name: SuiteName, bytes: number): Step {
     }
   }
 }
+
+/** As it comes out of a deframer: in one piece. */
+const arrived = ({ type, body }: Frame): Frame => ({ type, body })
 
 const suites: readonly [string, SuiteName, readonly number[]][] = [
   ['GCM', 'X25519-AES256GCM-SHA256', [64, 16_384, 65_536]],

@@ -26,7 +26,7 @@ export const idleMemory: Question = {
     const work = await workOf(what, options)
     return {
       measure: () =>
-        pairFor(work, async (listener, connector) => {
+        pairFor(work, async ({ listener, connector }) => {
           await connector.ask({ run: warmUp })
           const before = await listener.ask({ usage: true })
           await connector.ask({ run: connections })
