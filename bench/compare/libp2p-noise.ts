@@ -46,7 +46,7 @@ export const transport: Transport = {
   async connect(port, own) {
     const upgrader = { upgradeOutbound: securing(own, 'secureOutbound') }
     const address = multiaddr(`/ip4/127.0.0.1/tcp/${port}`)
-    const signal = AbortSignal.timeout(10_000)
+    const { signal } = new AbortController() // it must have one, which would end the connection too, later
     return (await tcp()(components(own)).dial(address, { upgrader, signal })) as Channel
   }
 }
