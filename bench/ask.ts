@@ -16,14 +16,15 @@ export async function ask(question: Question, plan: Plan, progress: (text: strin
   const prepared = new Map<string, Prepared>()
   progress(`${question.name}: preparing`)
   try {
-    for (const subject of subjects) {
-      try {
-        prepared.set(subject, await question.prepare(subject, plan))
-      } catch (error) {
-        if (!(error instanceof NotHere)) throw error
-        missing.set(subject, error.message)
-      }
+    const failures: unknown[] = []
+    const results = await Promise.allSettled(subjects.map(subject => question.prepare(subject, plan)))
+    for (const [index, result] of results.entries()) {
+      const subject = subjects[index] as string
+      if (result.status === 'fulfilled') prepared.set(subject, result.value)
+      else if (result.reason instanceof NotHere) missing.set(subject, result.reason.message)
+      else failures.push(result.reason)
     }
+    if (failures.length > 0) throw failures[0]
     await rounds(question, plan, { prepared, samples, missing }, progress)
   } finally {
     await Promise.all([...prepared.values()].map(({ close }) => close?.()))

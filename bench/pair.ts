@@ -41,7 +41,7 @@ export async function workOf(
 }
 
 /** Until the code of every subject is compiled: a protocol in JavaScript needs that, one in C++ does not care. */
-export const WARM_UP_MS = { quick: 800, full: 2_000 } as const
+export const WARM_UP_MS = { quick: 500, full: 2_000 } as const
 
 /** One portion after the other for so long; how many it were. */
 export async function warm(ms: number, portion: () => Promise<unknown>): Promise<number> {

@@ -19,7 +19,7 @@ export interface Plan extends MeasureOptions {
   readonly chart: { readonly from: string; readonly to: string } | null
 }
 
-const ROUNDS = { quick: 2, full: 5 } as const
+const ROUNDS = { quick: 1, full: 5 } as const
 
 export const roundsOf = ({ rounds }: Partial<Question>, plan: Plan): number =>
   plan.rounds ?? rounds?.[plan.scale] ?? ROUNDS[plan.scale]

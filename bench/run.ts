@@ -34,10 +34,13 @@ async function main(args: readonly string[]): Promise<void> {
   const rounds = roundsOf({}, plan)
   console.log(`${headLine(machine, versions)}; ${rounds} rounds${plan.scale === 'quick' ? ', quick' : ''}`)
   console.log('times in µs a message; "stalk is": the median of the ratios within each round\n')
+  const { scale, command } = plan
+  const resultsOf = (all: readonly Answer[]) => written(all, { machine, versions, command, scale, rounds })
   const answers: Answer[] = []
   for (const question of plan.questions) {
     try {
       answers.push(await ask(question, plan, progress))
+      if (plan.json !== null) writeResults(plan.json, resultsOf(answers)) // what there is, should the rest be cut off
     } catch (error) {
       progress('')
       console.error(`${question.name} could not be answered:`, error)
@@ -46,11 +49,8 @@ async function main(args: readonly string[]): Promise<void> {
   }
   progress('')
   console.log(tableOf(answers))
-  const { scale, command } = plan
-  const results = written(answers, { machine, versions, command, scale, rounds })
-  if (plan.json !== null) writeResults(plan.json, results)
   if (!plan.publish || process.exitCode) return
-  writeResults(RESULTS, results)
+  writeResults(RESULTS, resultsOf(answers))
   publish()
   console.log(`\nwritten: ${[RESULTS, CHART, README].map(file => relative('', file)).join(', ')}`)
 }

@@ -16,7 +16,7 @@ async function questionOf(codec: CodecName): Promise<Question> {
     figures: [{ name: '', unit: `µs of CPU a ${UNITS[codec]}`, better: 'less' }],
     subjects,
     comparisons: codec === 'message' ? besideMsgpackr(Object.keys(subjects)) : [],
-    rounds: { quick: 4, full: 11 },
+    rounds: { quick: 2, full: 11 },
     async prepare(subject, { profiles }) {
       const profile = profiles && `${profiles}/${subject.replace(/[ /]/g, '-')}.cpuprofile`
       const [worker] = await Worker.open({ task: 'step', role: 'alone', subject, profile, ...NOBODY })

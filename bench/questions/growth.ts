@@ -38,9 +38,9 @@ async function prepared(
 
 const CONNECTIONS = [1, 10, 100, 1_000] as const
 
-const MESSAGES = { quick: 200_000, full: 500_000 } as const
+const MESSAGES = { quick: 100_000, full: 500_000 } as const
 
-/** What the same costs with TLS, at both ends of the scale: some of the growth is node's and the system's. */
+/** What the same costs with TLS: some of the growth is node's and the system's. */
 const OTHER = 'tls+msgpackr'
 const EXTREMES = [1, 1_000] as const
 
@@ -59,7 +59,6 @@ const withConnections: Question = {
     ...CONNECTIONS.slice(1).map(count => ({ subject: `${count} ×`, rival: '1 ×', goal: FLAT })),
     { subject: `1000 × ${OTHER}`, rival: `1 × ${OTHER}` }
   ],
-  rounds: { quick: 1 },
   prepare: (name, options) =>
     prepared(
       {
@@ -73,6 +72,9 @@ const withConnections: Question = {
     )
 }
 
+/** Between which the cost of a byte is asked to stay the same. */
+const LONG = ['64KiB', '16MiB'] as const
+
 const SIZES = ['16B', '256B', '4KiB', '64KiB', '1MiB', '16MiB'] as const satisfies readonly PayloadName[]
 
 /** So many bytes in all, but no more messages than that and no fewer than a few. */
@@ -81,11 +83,16 @@ const BYTES = { quick: 2 ** 27, full: 2 ** 29 } as const
 const messagesOf = (payload: PayloadName, { scale }: MeasureOptions): number =>
   Math.max(8, Math.min(MESSAGES[scale], Math.floor(BYTES[scale] / payloadOf(payload).bytes)))
 
+const sized = (size: PayloadName): string => size.replace(/(\d+)/, '$1 ')
+
 const withSize: Question = {
   name: 'growth-size',
   title: 'buffers of more and more bytes',
   figures: [PER_MESSAGE, PER_KIB],
-  subjects: Object.fromEntries(SIZES.map(size => [size, size.replace(/(\d+)/, '$1 ')])),
+  subjects: Object.fromEntries([
+    ...SIZES.map(size => [size, sized(size)]),
+    ...LONG.map(size => [`${size} × ${OTHER}`, `TLS 1.3, ${sized(size)}`])
+  ]),
   comparisons: [
     { subject: '256B', rival: '16B', figure: PER_MESSAGE.name, goal: FLAT },
     ...(['1MiB', '16MiB'] as const).map(subject => ({
@@ -93,14 +100,15 @@ const withSize: Question = {
       rival: '64KiB',
       figure: PER_KIB.name,
       goal: FLAT
-    }))
+    })),
+    { subject: `16MiB × ${OTHER}`, rival: `64KiB × ${OTHER}`, figure: PER_KIB.name }
   ],
-  rounds: { quick: 1 },
-  prepare(subject, options) {
-    const payload = subject as PayloadName
+  prepare(name, options) {
+    const payload = name.split(' ')[0] as PayloadName
     const kib = payloadOf(payload).bytes / 1_024
+    const subject = name.endsWith(OTHER) ? OTHER : 'stalk'
     return prepared(
-      { subject: 'stalk', payload, messages: messagesOf(payload, options), connections: 1 },
+      { subject, payload, messages: messagesOf(payload, options), connections: 1 },
       options,
       cost => [cpuOf(cost), cpuOf(cost) / kib]
     )

@@ -12,7 +12,7 @@ const HANDSHAKES = { quick: 400, full: 1_500 } as const
  * Longer than elsewhere: all of the code runs but once a connection, and some thousand of them pass until stalk is
  * compiled; TLS is from the start. Where sessions are resumed, the first are full ones.
  */
-const WARM_UP_MS = { quick: 3_000, full: 30_000 } as const
+const WARM_UP_MS = { quick: 1_500, full: 30_000 } as const
 const PORTION = 100
 
 export const handshakes: Question = {

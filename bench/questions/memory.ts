@@ -19,7 +19,6 @@ export const idleMemory: Question = {
   figures: [{ name: '', unit: 'KB', better: 'less' }],
   subjects: titled(NAMES),
   comparisons: against('stalk', NAMES, { tls: 0.7 }),
-  rounds: { quick: 1 },
   async prepare(subject, options) {
     const [connections, warmUp] = [CONNECTIONS[options.scale], WARM_UP[options.scale]]
     const what = { task: 'idle', subject, payload: 'byte', messages: 0, warmUp, connections } as const

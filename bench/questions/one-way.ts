@@ -13,7 +13,6 @@ interface OneWay {
   readonly messages: Readonly<Record<Scale, number>>
   readonly limits: readonly SubjectName[]
   readonly goals: Readonly<Record<string, number>>
-  readonly rounds?: Question['rounds']
 }
 
 /** The part of the messages measured that is a portion of the warm-up. */
@@ -25,7 +24,7 @@ const inBytes = (payload: PayloadName) => ({
   of: ({ wall }: Cost) => payloadOf(payload).bytes / wall
 })
 
-function oneWay({ name, title, payload, messages, limits, goals, rounds = {} }: OneWay): Question {
+function oneWay({ name, title, payload, messages, limits, goals }: OneWay): Question {
   const subjects = [...CARRIERS, ...limits]
   const { unit, of } = limits.includes('codec') ? inMessages : inBytes(payload)
   return {
@@ -34,7 +33,6 @@ function oneWay({ name, title, payload, messages, limits, goals, rounds = {} }: 
     figures: [{ name: '', unit, better: 'more' }],
     subjects: titled(subjects),
     comparisons: [...against('stalk', subjects, goals), ...ofLimits(limits)],
-    rounds,
     async prepare(subject, options) {
       const work = await prepared(subject, payload, messages[options.scale], options)
       const measure = subject === 'codec' ? alone : overLoopback
@@ -69,7 +67,7 @@ export const smallObjects: Question = oneWay({
   name: 'small-one-way',
   title: 'small objects, one way: 6 fields, 72 bytes as plain MessagePack',
   payload: 'small',
-  messages: { quick: 150_000, full: 400_000 },
+  messages: { quick: 100_000, full: 400_000 },
   limits: ['codec'],
   goals: { 'tls+msgpackr': 2, 'secret-stream+msgpackr': 6, 'zeromq+msgpackr': 8, codec: 0.6 }
 })
@@ -80,8 +78,7 @@ const mixedObjects = oneWay({
   payload: 'mixed',
   messages: { quick: 50_000, full: 150_000 },
   limits: ['codec'],
-  goals: {},
-  rounds: { quick: 1 }
+  goals: {}
 })
 
 const buffers1KiB = oneWay({
@@ -90,8 +87,7 @@ const buffers1KiB = oneWay({
   payload: '1KiB',
   messages: { quick: 40_000, full: 200_000 },
   limits: ['tcp+length', 'by-hand'],
-  goals: { 'tls+msgpackr': 1.5 },
-  rounds: { quick: 1 }
+  goals: { 'tls+msgpackr': 1.5 }
 })
 
 const buffers64KiB = oneWay({
@@ -100,8 +96,7 @@ const buffers64KiB = oneWay({
   payload: '64KiB',
   messages: { quick: 2_000, full: 8_000 },
   limits: ['tcp+length', 'by-hand'],
-  goals: { 'tls+msgpackr': 1.5, 'tcp+length': 0.6 },
-  rounds: { quick: 1 }
+  goals: { 'tls+msgpackr': 1.5, 'tcp+length': 0.6 }
 })
 
 export const oneWayQuestions: readonly Question[] = [smallObjects, mixedObjects, buffers1KiB, buffers64KiB]

@@ -8,7 +8,7 @@ import { CARRIERS, titled } from '../titles.ts'
 const MESSAGES = { quick: 4_000, full: 20_000 } as const
 
 /** Longer than elsewhere: what one message takes shows code that is not compiled yet, or is being compiled. */
-const WARM_UP_MS = { quick: 800, full: 10_000 } as const
+const WARM_UP_MS = { quick: 500, full: 10_000 } as const
 
 /** TLS is the rival to keep up with, in both figures. */
 const GOALS = { 'tls+msgpackr': 1 }

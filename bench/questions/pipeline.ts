@@ -25,7 +25,7 @@ const NAMES = ['stalk', 'direct'] as const
 const LOCAL_NAMES = [...NAMES, 'codec'] as const
 
 const question = (
-  rest: Pick<Question, 'name' | 'title' | 'subjects' | 'comparisons' | 'rounds'>,
+  rest: Pick<Question, 'name' | 'title' | 'subjects' | 'comparisons'>,
   measure: (work: Work) => Promise<Cost>,
   workFor: (subject: string, options: MeasureOptions) => Promise<Work>
 ): Question => ({
@@ -70,8 +70,7 @@ export const pipelineQuestions: readonly Question[] = PAYLOADS.flatMap(([payload
         name: `codecs-pipeline-${payload}`,
         title: `both ends in one process, ${title}`,
         subjects: titled(LOCAL_NAMES),
-        comparisons: against('stalk', LOCAL_NAMES),
-        rounds: { quick: 1 }
+        comparisons: against('stalk', LOCAL_NAMES)
       },
       alone,
       async (subject, options) => ({
