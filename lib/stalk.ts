@@ -165,7 +165,7 @@ let warned = false
 function warnIfUnpinned({ role, policy }: Config): void {
   if (warned || role !== 'initiator' || policy.said) return
   warned = true
-  process.emitWarning('the peer is not verified: pass peer (an identity or a fingerprint) to stalk', {
+  process.emitWarning('the peer is not verified: pass peer, an identity or a fingerprint', {
     code: 'STALK_UNVERIFIED_PEER',
     detail: "peer: 'anyone' says that it is meant, and silences this warning"
   })

@@ -183,7 +183,7 @@ t.test('the warning about a peer that nobody named comes once a process, with it
     [
       [
         'STALK_UNVERIFIED_PEER',
-        'the peer is not verified: pass peer (an identity or a fingerprint) to stalk',
+        'the peer is not verified: pass peer, an identity or a fingerprint',
         "peer: 'anyone' says that it is meant, and silences this warning"
       ]
     ]
