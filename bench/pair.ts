@@ -91,18 +91,19 @@ export class KeptPair {
   }
 
   async use<Out>(measure: (pair: Pair) => Promise<Out>): Promise<Out> {
-    const pair = this.#pair ?? (await this.#warm())
-    this.#pair = null
-    const out = await measure(pair).catch(error => pair.end().then(() => Promise.reject(error)))
-    this.#pair = pair
-    return out
+    try {
+      return await measure(this.#pair ?? (await this.#warmed()))
+    } catch (error) {
+      await this.#pair?.end()
+      this.#pair = null
+      throw error
+    }
   }
 
-  async #warm(): Promise<Pair> {
+  async #warmed(): Promise<Pair> {
     const pair = await open(this.#work)
-    await warm(this.#work.warmUpMs, () => pair.connector.ask({ run: this.#work.warmUp })).catch(error =>
-      pair.end().then(() => Promise.reject(error))
-    )
+    this.#pair = pair // already now: it is to be ended should this fail
+    await warm(this.#work.warmUpMs, () => pair.connector.ask({ run: this.#work.warmUp }))
     return pair
   }
 

@@ -109,7 +109,7 @@ t.test('every code has its row, with who is at fault and what the peer is told',
 /** What is not for users, or is every stream's. */
 const INNER = new Set([
   ...['constructor', 'iterator', 'read', 'listen', 'fail', 'raw', 'toJSON', 'writableNeedDrain'],
-  ...['failure', 'loops', 'unread', 'session', 'whenSecure', 'secured', 'introduce']
+  ...['failure', 'loops', 'unread', 'session', 'whenSecure', 'secured', 'introduce', 'keepTicket']
 ])
 
 /** The names of a class of ours, and of those of ours that it is made of. */
