@@ -44,6 +44,9 @@ const MESSAGES = { quick: 100_000, full: 500_000 } as const
 const OTHER = 'tls+msgpackr'
 const EXTREMES = [1, 1_000] as const
 
+/** Whose cost a row shows, by its name. */
+const subjectOf = (name: string): SubjectName => (name.endsWith(OTHER) ? OTHER : 'stalk')
+
 const counted = (count: number): string =>
   count === 1 ? '1 connection' : `${count.toLocaleString('en')} connections`
 
@@ -62,7 +65,7 @@ const withConnections: Question = {
   prepare: (name, options) =>
     prepared(
       {
-        subject: name.endsWith(OTHER) ? OTHER : 'stalk',
+        subject: subjectOf(name),
         payload: 'small',
         messages: MESSAGES[options.scale],
         connections: Number.parseInt(name, 10)
@@ -106,9 +109,8 @@ const withSize: Question = {
   prepare(name, options) {
     const payload = name.split(' ')[0] as PayloadName
     const kib = payloadOf(payload).bytes / 1_024
-    const subject = name.endsWith(OTHER) ? OTHER : 'stalk'
     return prepared(
-      { subject, payload, messages: messagesOf(payload, options), connections: 1 },
+      { subject: subjectOf(name), payload, messages: messagesOf(payload, options), connections: 1 },
       options,
       cost => [cpuOf(cost), cpuOf(cost) / kib]
     )
