@@ -68,8 +68,10 @@ export type Place = number | string
 
 export const placeOf = (place: Place): string => String(place)
 
-/** A program that connects. One that is let in and reset at once may hear of both together, as an error of its connecting:
- *  it was reset all the same, as its `fate` says. */
+/**
+ * A program that connects. One that is let in and reset at once may hear of both together, as an error of its
+ * connecting: it was reset all the same, as its `fate` says.
+ */
 export async function dial(place: Place): Promise<Program> {
   const at = typeof place === 'number' ? { port: place, host: '127.0.0.1' } : { path: place }
   const socket = net.connect({ ...at, ...SOCKET_OPTIONS } as net.NetConnectOpts)
