@@ -367,8 +367,8 @@ export class Connection<In = unknown, Out = unknown> extends SendingStream<In, O
     this.failure.over()
     const waiting = this.outbox.waiting(this.writableLength)
     const unread = this.unread
-    // Finished: our goodbye was not only said but taken by the transport.
-    const clean = given === null && this.writableFinished && this.controls.goodbyes.heard
+    // Finished: our goodbye was not only said but taken by the transport. Ended: the peer's was read, and all before it.
+    const clean = given === null && this.writableFinished && this.readableEnded
     const error = this.failure.error ?? given ?? (clean ? null : aborted(this.#phase))
     this.endedBy = error ?? new StalkError('ERR_STALK_NOT_WRITABLE', 'the connection is closed')
     this.#settleReady.reject(this.endedBy)

@@ -15,7 +15,9 @@ import type { OnInvalid, Schema } from '../schema.ts'
 import { opener, type Pad, sealer } from '../stages/cipher.ts'
 import { deframer } from '../stages/framer.ts'
 import { gate } from '../stages/gate.ts'
-import { join, Marker, nextOf, type Stage } from '../stages/paced.ts'
+import { hand, isBusy, join, nextOf } from '../stages/join.ts'
+import { Marker } from '../stages/pace.ts'
+import type { Stage } from '../stages/paced.ts'
 import { type Batch, batchDecoder, batchEncoder } from '../stages/serializer.ts'
 import { batchValidator } from '../stages/validator.ts'
 import { carriesMessages } from '../wire/contents.ts'
@@ -26,6 +28,7 @@ import type { Inner, Opener, Outbound, Used } from '../wire/record.ts'
 import { Allowance } from './allowance.ts'
 import { KeyUpdates } from './key-updates.ts'
 import { Sink } from './sink.ts'
+import { Source } from './source.ts'
 import { answerFor, asksForTicket, type Ticketing } from './ticketing.ts'
 
 export interface PipelineConfig {
@@ -89,6 +92,7 @@ export class Pipeline {
 
   readonly #gateOut = gate()
   readonly #sealer: Stage
+  #source: Source | null = null
   readonly #deframer: Stage
   readonly #validators: readonly Stage[]
   readonly #gateIn = gate()
@@ -119,13 +123,13 @@ export class Pipeline {
   /** Begins to listen and, as the initiator, to speak. */
   start(): void {
     this.#started = true
-    this.#transport.pipe(this.#deframer, { end: false })
+    this.#source = new Source(this.#transport, this.#deframer)
     this.#perform(({ handshake }) => handshake.start()).catch(error => this.#outboundFault(error))
   }
 
   /** Takes messages on their way; `batch.encoded` says when the next ones may follow. */
   write(batch: Batch): void {
-    this.#gateOut.write(batch)
+    hand(this.#gateOut, batch)
   }
 
   /** Seals a control record behind everything that was written. */
@@ -164,7 +168,7 @@ export class Pipeline {
 
   /** Whether a message that has come is still held against the schema. */
   get checking(): boolean {
-    return this.#validators.some(stage => stage.writableLength > 0)
+    return this.#validators.some(isBusy)
   }
 
   /** Hands over nothing more until `resume`, and soon reads no more from the transport. */
@@ -185,14 +189,14 @@ export class Pipeline {
     this.#stopped = true
     this.#gateOut.destroy()
     this.#encoderStage.destroy()
-    this.#transport.unpipe(this.#deframer)
+    this.#source?.stop()
     this.#transport.resume()
   }
 
   /** Lets go of the stages; the transport is the connection's to end. */
   destroy(): void {
     this.#stopped = true
-    this.#transport.unpipe(this.#deframer)
+    this.#source?.stop()
     this.#unwatch()
     for (const stage of [this.#deframer, this.#gateIn, this.#gateOut, this.#sealer]) stage.destroy()
     this.#sink.destroy()
@@ -367,7 +371,7 @@ export class Pipeline {
   #outboundFault(error: Error): void {
     this.#fault ??= asStalkError(error)
     if (this.#shaking) return this.#finish()
-    this.#transport.unpipe(this.#deframer)
+    this.#source?.stop()
     this.#deframer.end()
     this.#gone()
   }

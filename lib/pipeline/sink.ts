@@ -3,7 +3,7 @@
 
 import { type Duplex, Writable } from 'node:stream'
 import { MAX_UNWRITTEN_BYTES } from '../constants.ts'
-import { Marker } from '../stages/paced.ts'
+import { Marker } from '../stages/pace.ts'
 import { type Frame, partsOf } from '../wire/frame.ts'
 
 /** Told of every write, with its bytes, and without any when one is done; and how many are not done by then. */

@@ -4,7 +4,7 @@ import { Duplex } from 'node:stream'
 import t from 'tap'
 import { MAX_UNWRITTEN_BYTES } from '../../lib/constants.ts'
 import { Sink } from '../../lib/pipeline/sink.ts'
-import { Marker } from '../../lib/stages/paced.ts'
+import { Marker } from '../../lib/stages/pace.ts'
 import type { Frame } from '../../lib/wire/frame.ts'
 import { turns } from '../helpers/pair.ts'
 

@@ -21,7 +21,8 @@ import {
   type SuiteName,
   sealer
 } from '../../lib/index.ts'
-import { join, Marker, paced, type Stage } from '../../lib/stages/paced.ts'
+import { Marker } from '../../lib/stages/pace.ts'
+import { paced, type Stage } from '../../lib/stages/paced.ts'
 
 const messages = Array.from({ length: 50 }, (_, n) => ({ n, text: 'x'.repeat(n * 7) }))
 
@@ -259,94 +260,3 @@ t.test("what a reader's own handler throws is not taken for a fault of the stage
   await sleep(5)
   t.throws(() => stage.write(1), { message: "the reader's own" })
 })
-
-t.test(
-  'joined stages: an item that was dealt with holds up nothing, one that was not holds up all behind it',
-  async t => {
-    const made: number[] = []
-    const got: number[] = []
-    const first = paced<number, number>(function* (count) {
-      for (let n = 0; n < count; n++) {
-        made.push(n)
-        yield n
-      }
-    })
-    let waiting: (() => void) | null = null
-    const second = paced<number, number>(n => {
-      if (n !== 3) return [n]
-      return new Promise(resolve => {
-        waiting = () => resolve([n])
-      })
-    })
-    join(first, second)
-    second.on('data', n => got.push(n))
-    first.write(6)
-    t.same(
-      [made, got],
-      [
-        [0, 1, 2, 3],
-        [0, 1, 2]
-      ],
-      'all at once, as far as it goes'
-    )
-    await sleep(5)
-    t.same(
-      [made, got],
-      [
-        [0, 1, 2, 3],
-        [0, 1, 2]
-      ]
-    )
-    ;(waiting as (() => void) | null)?.()
-    await sleep(5)
-    t.same(
-      [made, got],
-      [
-        [0, 1, 2, 3, 4, 5],
-        [0, 1, 2, 3, 4, 5]
-      ]
-    )
-    second.pause()
-    first.write(6)
-    await sleep(5)
-    t.equal(made.length, 7, 'nothing is made for a reader that has paused')
-    second.resume()
-    await sleep(5)
-    ;(waiting as (() => void) | null)?.()
-    await sleep(5)
-    t.equal(got.length, 12)
-  }
-)
-
-t.test(
-  'joined stages: the end goes on unless it is not to, and nothing is made for one that has failed',
-  async t => {
-    for (const end of [true, false]) {
-      const [first, second] = [paced<number, number>(n => [n]), paced<number, number>(n => [n])]
-      join(first, second, { end })
-      second.resume()
-      first.end(1)
-      await sleep(5)
-      t.equal(second.readableEnded, end)
-    }
-    const made: number[] = []
-    const first = paced<number, number>(function* (count) {
-      for (let n = 0; n < count; n++) {
-        made.push(n)
-        yield n
-      }
-    })
-    const second = paced<number, number>(n => {
-      if (n === 2) throw new Error('two')
-      return [n]
-    })
-    const errors: Error[] = []
-    second.on('error', error => errors.push(error))
-    second.resume()
-    join(first, second)
-    first.write(6)
-    await sleep(5)
-    t.match(errors, [{ message: 'two' }])
-    t.same(made, [0, 1, 2])
-  }
-)
