@@ -110,10 +110,18 @@ function planOf(config: Config): Plan {
     ticketing: config.tickets && ticketingOf(config.tickets),
     secured: session => ({
       ...securedOf(session, peers.identity(session.peer), config, name),
-      keepTicket: session.role === 'initiator' ? ticket => resumption.keep(ticket, session) : null
+      keepTicket: session.role === 'initiator' ? keeperOf(config, resumption, session) : null
     })
   }
 }
+
+type Keeper = NonNullable<Secured['keepTicket']>
+
+const keeperOf = ({ sessions }: Config, resumption: SessionKeeping, session: Session): Keeper =>
+  sessions ? ticket => resumption.keep(ticket, session) : dropped
+
+/** One for all: a function made beside what it does not need would keep that as long as the connection. */
+const dropped: Keeper = () => {}
 
 /** The identity of the one peer of a connection, made once. */
 class Peers {

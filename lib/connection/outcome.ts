@@ -3,9 +3,9 @@
 import { ERRORS, type ErrorCode, StalkError } from '../errors.ts'
 
 /**
- * `clean`: both said goodbye. `truncated`: the transport ended without one. `reset`: the transport failed, or the
- * peer aborted. `timeout`: somebody waited too long. `protocol`: the peer broke the protocol. `rejected`: one end
- * did not accept the other. `aborted`: we destroyed it.
+ * `clean`: both said goodbye, and all that came before was read. `truncated`: the transport ended without one.
+ * `reset`: the transport failed, or the peer aborted. `timeout`: somebody waited too long. `protocol`: the peer broke
+ * the protocol. `rejected`: one end did not accept the other. `aborted`: we destroyed it.
  */
 export type OutcomeKind = 'clean' | 'truncated' | 'reset' | 'timeout' | 'protocol' | 'rejected' | 'aborted'
 

@@ -1,7 +1,7 @@
 // node --import=tsx --expose-gc idle.ts COUNT
 //
 // What open connections keep that do nothing: the heap of both ends and of the transport between them, in bytes, and
-// how many of the listening ends still have what they were given to decide on their peer. Prints JSON.
+// how many ends still have what they were given to decide on their peer. Prints JSON.
 
 import { setTimeout as pause } from 'node:timers/promises'
 import { Identity } from 'stalk'
@@ -13,9 +13,12 @@ const deciding: WeakRef<object>[] = []
 
 async function open(count: number): Promise<void> {
   for (let opened = 0; opened < count; opened++) {
-    const authorize = (): boolean => opened >= 0
-    deciding.push(new WeakRef(authorize))
-    const { initiator, responder } = await connectedPair({ responder: { identity, authorize } })
+    const [authorize, peer] = [(): boolean => opened >= 0, (): boolean => opened >= 0]
+    deciding.push(new WeakRef(authorize), new WeakRef(peer))
+    const { initiator, responder } = await connectedPair({
+      initiator: { peer },
+      responder: { identity, authorize }
+    })
     responder.on('data', () => {})
     await initiator.send(opened)
     await initiator.flush({ acked: true })
