@@ -2,9 +2,9 @@
 // framer. It joins the stages to a transport, drives the handshake machine, and reports what comes out, in
 // order. Knows no algorithm, no MessagePack, no policy, and no timer; what an event means is the connection's.
 //
-//   transport ─▶ deframer ─▶ opener ─▶ decoder ─▶ gate ─▶ messages, controls, fault, end
-//                               └─▶ handshake ─┐
-//   transport ◀─── sink ◀─── sealer ◀──────────┴ encoder ◀── gate ◀── batches
+//   transport ─▶ source ─▶ deframer ─▶ opener ─▶ decoder ─▶ gate ─▶ messages, controls, fault, end
+//                                         └─▶ handshake ─┐
+//   transport ◀──── sink ◀───────────────── sealer ◀──────┴ encoder ◀── gate ◀── batches
 
 import type { Duplex } from 'node:stream'
 import { HEADER_BYTES, KIND, MAX_UNINVITED, MS_FOR_ONE_UNINVITED, TYPE } from '../constants.ts'
