@@ -12,7 +12,8 @@ export const EXIT = {
   cut: 5,
   input: 6,
   keys: 7,
-  protocol: 8
+  protocol: 8,
+  unread: 141
 } as const
 
 export type ExitCode = (typeof EXIT)[keyof typeof EXIT]
@@ -28,7 +29,11 @@ export const EXIT_MEANING: readonly (readonly [code: string, meaning: string])[]
   ['6', "bad input: a line that is no message, a capture that can't be read"],
   ['7', 'a key file, trust file or key log is missing, unfit, or there already, or does not open'],
   ['8', 'the other end speaks no stalk, or the two do not fit together'],
-  ['130, 143', 'ended by SIGINT or SIGTERM, before the end']
+  ['130, 143', 'ended by SIGINT or SIGTERM, before the end'],
+  [
+    '141',
+    'connect, listen: nobody reads the output any more; the connections were ended, as SIGPIPE ends a program'
+  ]
 ]
 
 /** What a command can't do, in words for a person. Hints are lines of their own below it. */
@@ -43,7 +48,7 @@ export class CommandError extends Error {
   }
 }
 
-/** Whoever reads what we write has seen enough, as `head` does. No failure. */
+/** Whoever reads what we write has seen enough, as `head` does. No failure, but where it ends a connection. */
 export class ReaderGone extends Error {}
 
 /** What went wrong was said already. */

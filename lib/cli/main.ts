@@ -40,7 +40,7 @@ async function main([name, ...args]: readonly string[]): Promise<number> {
   const command = COMMANDS.find(command => command.name === name)
   const shell = new Shell(command ? `stalk ${command.name}` : 'stalk')
   try {
-    await Promise.race([perform(name, command, args, shell), shell.output.failed])
+    await perform(name, command, args, shell)
     return EXIT.done
   } catch (error) {
     return report(error, command, shell)
@@ -68,7 +68,8 @@ async function run(command: Command, args: readonly string[], shell: Shell): Pro
   const given = readArgs(command, args)
   if (given.has('help')) return show(helpOf(command), shell)
   shell.voice.use({ json: given.has('json'), quiet: given.has('quiet') })
-  await command.run(given, shell)
+  const running = command.run(given, shell)
+  await (command.mindsOutput ? running : Promise.race([running, shell.output.failed]))
 }
 
 function report(error: unknown, command: Synopsis | undefined, { voice }: Shell): number {
@@ -94,7 +95,7 @@ function version(): string {
 }
 
 async function show(text: string, { output }: Shell): Promise<void> {
-  await output.line(text)
+  await Promise.race([output.line(text), output.failed])
 }
 
 process.exit(await main(process.argv.slice(2)))

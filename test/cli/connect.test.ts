@@ -245,7 +245,7 @@ t.test('SIGINT ends it without a goodbye: exit code 130, and SIGTERM 143', async
   }
 })
 
-t.test('`| head` ends it quietly with exit code 0', { skip: windows }, async t => {
+t.test('`| head` ends it as SIGPIPE ends a program', { skip: windows }, async t => {
   const port = await serve(t, conn => {
     conn.on('error', () => {})
     const sending = setInterval(() => conn.write({ filler: 'x'.repeat(1_000) }), 5)
@@ -261,7 +261,9 @@ t.test('`| head` ends it quietly with exit code 0', { skip: windows }, async t =
   )
   const [shown, said] = await Promise.all([text(shell.stdout), text(shell.stderr)])
   t.equal(lines(shown).length, 2)
-  t.same(lines(said).slice(3), ['exit code 0'], 'connected, and nothing more')
+  const [ended, code, ...more] = lines(said).slice(3)
+  t.match(ended, /^ended aborted: sent 0, acknowledged unknown, received \d+$/)
+  t.same([code, more], ['exit code 141', []])
 })
 
 t.test('a peer that is slow slows the reading of standard input', async t => {
@@ -283,6 +285,26 @@ t.test('a peer that is slow slows the reading of standard input', async t => {
   t.equal(await connected.exit, 0)
   t.equal(got, written)
 })
+
+t.test(
+  'a reader that has seen enough ends the connection: no success, and what got there is said',
+  async t => {
+    const outcomes: Promise<unknown>[] = []
+    const port = await serve(t, conn => {
+      outcomes.push(conn.outcome)
+      echo(conn)
+    })
+    const connected = new Stalk(to(port), client)
+    connected.child.stdout?.once('data', () => connected.child.stdout?.destroy())
+    const typing = setInterval(() => connected.stdin.write('1\n2\n3\n'), 10)
+    connected.stdin.on('error', () => {})
+    t.equal(await connected.exit, 141)
+    clearInterval(typing)
+    t.match(connected.stderr, /^ended aborted: sent \d+, acknowledged \w+, received \d+/m)
+    t.notMatch(connected.stderr, /EPIPE|Error/)
+    t.match(await outcomes[0], { kind: 'reset', code: 'ERR_STALK_PEER_ABORTED' })
+  }
+)
 
 t.test('a reader of standard output that is slow slows the peer, and nobody else', async t => {
   let sent = 0

@@ -5,7 +5,7 @@ import { type Connection, connect, type Identity, type Outcome, type Peer, Stalk
 import { addressOf, cannotConnect, textOf } from '../address.ts'
 import { type Args, usage } from '../args.ts'
 import type { Command } from '../command.ts'
-import { CommandError, EXIT, Interrupted, ReaderGone } from '../exit.ts'
+import { CommandError, EXIT, Interrupted, ReaderGone, Reported } from '../exit.ts'
 import { Flow } from '../flow.ts'
 import { KEY_LOG, keyLogOf } from '../key-log.ts'
 import { defaultIdentity, described, expected, namedIdentity, WHO_WE_ARE } from '../keys.ts'
@@ -50,7 +50,8 @@ export const connectCommand: Command = {
     KEY_LOG,
     { name: 'wait', value: 'SECONDS', text: 'how long the peer may be silent after our goodbye; default: 60' }
   ],
-  run: talk
+  run: talk,
+  mindsOutput: true
 }
 
 async function talk(args: Args, shell: Shell): Promise<void> {
@@ -61,8 +62,8 @@ async function talk(args: Args, shell: Shell): Promise<void> {
   try {
     await Promise.race([interrupted, shell.output.failed, conversation.hold()])
   } catch (error) {
-    await conversation.abort(error)
-    throw error
+    await conversation.abort()
+    throw error instanceof ReaderGone ? new Reported(EXIT.unread) : error
   }
 }
 
@@ -91,12 +92,11 @@ class Conversation {
   }
 
   /** Ends it now, if it has not ended by itself; the peer is told. */
-  async abort(reason: unknown): Promise<void> {
+  async abort(): Promise<void> {
     const connection = this.#connection
     if (!connection || this.#ended) return
     connection.destroy()
-    if (!(reason instanceof ReaderGone)) await this.#end(connection)
-    else await connection.outcome
+    await this.#end(connection)
   }
 
   async #end(connection: Connection): Promise<Outcome> {

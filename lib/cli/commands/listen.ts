@@ -17,7 +17,7 @@ import { type Args, usage } from '../args.ts'
 import type { Command } from '../command.ts'
 import type { Attendance } from '../exec/attendance.ts'
 import { attend, EXEC, type Exec, execOf } from '../exec/exec.ts'
-import { CommandError, EXIT, ReaderGone, type SIGNAL_EXIT } from '../exit.ts'
+import { CommandError, EXIT, ReaderGone, Reported, type SIGNAL_EXIT } from '../exit.ts'
 import { explain, explainCaller } from '../explain.ts'
 import { Flow } from '../flow.ts'
 import { KEY_LOG, keyLogOf } from '../key-log.ts'
@@ -64,7 +64,8 @@ export const listen: Command = {
     ...PROTOCOL,
     KEY_LOG
   ],
-  run: receiveAll
+  run: receiveAll,
+  mindsOutput: true
 }
 
 async function receiveAll(args: Args, shell: Shell): Promise<void> {
@@ -92,8 +93,9 @@ async function receiveAll(args: Args, shell: Shell): Promise<void> {
     showStatus(shell, reception.flow)
     await Promise.race([reception.over, shell.output.failed])
   } catch (error) {
-    if (error instanceof ReaderGone) await reception.abort()
-    throw error
+    if (!(error instanceof ReaderGone)) throw error
+    await reception.abort()
+    throw new Reported(EXIT.unread)
   }
 }
 
