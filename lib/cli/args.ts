@@ -80,11 +80,14 @@ export function readArgs(command: Synopsis, args: readonly string[]): Args {
 export const usage = (text: string, hints: readonly string[] = []): CommandError =>
   new CommandError(EXIT.usage, text, hints)
 
+const AMBIGUOUS = '$1 takes a value; one that begins with - stands behind =, as in $1=-1'
+
 /** Node's texts are for programmers. */
 function words(error: Error): string {
   const [sentence = ''] = error.message.split(/\.\s/, 1)
   return sentence
     .replace(/^Unknown option '(.*)'$/, 'there is no option $1')
+    .replace(/^Option '(?:-., )?(--\S+?)(?: <value>)?' argument is ambiguous$/, AMBIGUOUS)
     .replace(/^Option '(?:-., )?(\S+?)(?: <value>)?' argument (?:missing|is ambiguous)$/, '$1 takes a value')
     .replace(/^Option '(?:-., )?(\S+)' does not take an argument$/, '$1 takes no value')
 }

@@ -80,7 +80,7 @@ const WORDS: Partial<Record<ErrorCode, Words>> = {
     hints: clauses(message)
   }),
   ERR_STALK_BAD_RECORD: ({ phase }) => ({
-    hints: phase === 'handshake' ? ['have both ends the same --app?'] : []
+    hints: phase === 'handshake' ? ['have both ends the same --app? a tunnel speaks with tunnels only'] : []
   }),
   ERR_STALK_NOTHING_IN_COMMON: () => ({ hints: [SUITE_IN_COMMON] }),
   ERR_STALK_PEER_ALERT: ({ message }) => ({

@@ -48,7 +48,10 @@ t.test('what is wrong is said in one short sentence', async t => {
   t.equal(problem(connectCommand, '--pear', 'x'), 'there is no option --pear')
   t.equal(problem(connectCommand, '-z'), 'there is no option -z')
   t.equal(problem(connectCommand, '--peer'), '--peer takes a value')
-  t.equal(problem(keygen, '--type', '--bits'), '--type takes a value')
+  t.equal(
+    problem(keygen, '--type', '--bits'),
+    '--type takes a value; one that begins with - stands behind =, as in --type=-1'
+  )
   t.equal(problem(keygen, '-t', '-b'), '-t takes a value')
   t.equal(problem(listen, '--once=yes'), '--once takes no value')
 })

@@ -182,6 +182,10 @@ t.test('peers are listed, forgotten and revoked', async t => {
     `revoked: [c]:1 256 ${other.identity.fingerprint} (ED25519)`,
     `revoked: * 256 ${server.identity.fingerprint} stolen (ED25519)`
   ])
+  t.match(await peers('forget', server.identity.fingerprint), { stderr: /^forgotten: b 256 / })
+  t.match(await peers('forget', server.identity.fingerprint), {
+    stderr: `${server.identity.fingerprint} is revoked, and stays so: who wants to trust it again takes line `
+  })
   const refused = await peers('add', 'b', key(server))
   t.equal(await refused.exit, 4)
   t.match(refused.stderr, /^stalk peers: the key of the peer is revoked \(ERR_STALK_PEER_REVOKED\)$/m)
@@ -235,6 +239,12 @@ t.test('what is wrong with the words is said, with exit code 2', async t => {
     [['revoke', 'SHA256:abc'], /^SHA256:abc is no fingerprint: /],
     [['forget', 'SHA256:abc'], /^SHA256:abc is no fingerprint: /],
     [['add', 'b', 'SHA256:abc'], /^SHA256:abc is no fingerprint: /],
+    [
+      ['add', 'foo:99999', key(server)],
+      /^foo:99999 is no HOST\[:PORT\]: a port is a number from 1 to 65535$/
+    ],
+    [['add', 'foo:400O', key(server)], /^foo:400O is no HOST\[:PORT\]/],
+    [['add', '4000', key(server)], /^4000 is no host; did you mean 127\.0\.0\.1:4000\?$/],
     [['trust'], /^trust takes the files of successions/]
   ] as const) {
     const error = await perform(words).catch(error => error)

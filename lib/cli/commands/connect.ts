@@ -191,7 +191,13 @@ export function refused(error: unknown, identity: Identity | null): unknown {
   return new CommandError(
     EXIT.untrusted,
     text,
-    [`we are ${described(identity)}`, 'what the other end prints says why'],
+    [
+      `we are ${described(identity)}`,
+      ...(identity
+        ? []
+        : ['a peer that nothing is expected of is shown no key, unless --identity names one']),
+      'what the other end prints says why'
+    ],
     error
   )
 }

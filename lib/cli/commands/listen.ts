@@ -10,14 +10,15 @@ import {
   type Connection,
   type Identity,
   type Listener,
-  listener
+  listener,
+  StalkError
 } from '../../index.ts'
 import { addressOf, asReached, cannotListenOn, textOf } from '../address.ts'
 import { type Args, usage } from '../args.ts'
 import type { Command } from '../command.ts'
 import type { Attendance } from '../exec/attendance.ts'
 import { attend, EXEC, type Exec, execOf } from '../exec/exec.ts'
-import { CommandError, EXIT, ReaderGone, Reported, type SIGNAL_EXIT } from '../exit.ts'
+import { EXIT, ReaderGone, Reported, type SIGNAL_EXIT } from '../exit.ts'
 import { explain, explainCaller } from '../explain.ts'
 import { Flow } from '../flow.ts'
 import { KEY_LOG, keyLogOf } from '../key-log.ts'
@@ -238,7 +239,8 @@ class Reception {
 
   async #execute(number: number, connection: Connection, exec: Exec): Promise<void> {
     if (this.#attended.size >= exec.most) {
-      connection.destroy(new CommandError(EXIT.failed, `there are ${exec.most} programs already`))
+      const text = `as many programs run as may, ${exec.most} (--max-children)`
+      connection.destroy(new StalkError('ERR_STALK_BUSY', text))
       return
     }
     const { voice } = this.#shell

@@ -23,7 +23,7 @@ export const peers: Command = {
   ],
   about: [
     'Peers are known by host and port in a file as the known_hosts of ssh; `stalk connect` looks there, and adds what you have said yes to. HOST may have * and ? in it, and be several with commas; without a port it is every port there. A Unix socket is unix:/its/path.',
-    'revoke has a key refused from now on, whatever else the file says of it. trust takes the file in which an old key says who succeeds it, as `stalk keygen --succeed` makes it, and accepts the new key wherever the old one is known.'
+    'revoke has a key refused from now on, whatever else the file says of it; --peer says itself which key is expected, and asks no file. trust takes the file in which an old key says who succeeds it, as `stalk keygen --succeed` makes it, and accepts the new key wherever the old one is known.'
   ],
   options: [
     KNOWN_PEERS,
@@ -96,8 +96,11 @@ async function forget({ shell, words, file }: Call): Promise<void> {
   const gone = isFingerprint(what) ? await file.forget(what) : await file.forget(host, port)
   for (const peer of gone) say(shell, 'forgotten', peer, [`forgotten: ${shown(peer)}`])
   if (gone.length > 0) return
+  const revoked = (await file.list()).find(peer => peer.revoked && peer.fingerprint === what)
   say(shell, 'nothing', { path: file.path }, [
-    `${file.path} has nothing of ${what}; what has a pattern goes by its fingerprint`
+    revoked
+      ? `${what} is revoked, and stays so: who wants to trust it again takes line ${revoked.line} out of ${file.path} by hand`
+      : `${file.path} has nothing of ${what}; what has a pattern goes by its fingerprint`
   ])
 }
 
@@ -166,8 +169,17 @@ const hostsOf = (text: string): string =>
     })
     .join(',')
 
+/** Throws a CommandError with EXIT.usage for what can be no place: it would be known, and never met. */
 function placeIn(text: string): { host: string; port?: number } {
   if (text.startsWith('unix:')) return { host: `unix:${resolve(text.slice('unix:'.length))}` }
   const [, bracketed, plain, port] = /^(?:\[([^[\]]+)\]|([^:]+)):(\d{1,5})$/.exec(text) ?? []
-  return port === undefined ? { host: text } : { host: bracketed ?? plain ?? '', port: Number(port) }
+  if (port !== undefined && Number(port) <= MAX_PORT)
+    return { host: bracketed ?? plain ?? '', port: Number(port) }
+  // With more colons than one it is an IPv6 address, or a fingerprint.
+  if (port !== undefined || (/^[^:]*:[^:]*$/.test(text) && !isFingerprint(text)))
+    throw usage(`${text} is no HOST[:PORT]: a port is a number from 1 to ${MAX_PORT}`)
+  if (/^\d+$/.test(text)) throw usage(`${text} is no host; did you mean 127.0.0.1:${text}?`)
+  return { host: text }
 }
+
+const MAX_PORT = 65_535
