@@ -92,7 +92,7 @@ export class Pipeline {
 
   readonly #gateOut = gate()
   readonly #sealer: Stage
-  #source: Source | null = null
+  readonly #source: Source
   readonly #deframer: Stage
   readonly #validators: readonly Stage[]
   readonly #gateIn = gate()
@@ -114,6 +114,7 @@ export class Pipeline {
     this.#sink = new Sink(transport, (bytes, waiting) => this.#onWritten(bytes, waiting))
     this.#sealer = sealer(undefined, (inner, used) => this.#onSealed(inner, used), config.pad)
     this.#deframer = deframer(type => this.#opener(type)?.maxBodyBytes ?? this.#admitClear(type))
+    this.#source = new Source(this.#deframer)
     this.#validators = this.#validatorOf(config)
     this.#joinOutbound()
     this.#joinInbound(new MessageDecoder(config))
@@ -123,7 +124,7 @@ export class Pipeline {
   /** Begins to listen and, as the initiator, to speak. */
   start(): void {
     this.#started = true
-    this.#source = new Source(this.#transport, this.#deframer)
+    this.#transport.pipe(this.#source, { end: false })
     this.#perform(({ handshake }) => handshake.start()).catch(error => this.#outboundFault(error))
   }
 
@@ -189,14 +190,14 @@ export class Pipeline {
     this.#stopped = true
     this.#gateOut.destroy()
     this.#encoderStage.destroy()
-    this.#source?.stop()
+    this.#transport.unpipe(this.#source)
     this.#transport.resume()
   }
 
   /** Lets go of the stages; the transport is the connection's to end. */
   destroy(): void {
     this.#stopped = true
-    this.#source?.stop()
+    this.#transport.unpipe(this.#source)
     this.#unwatch()
     for (const stage of [this.#deframer, this.#gateIn, this.#gateOut, this.#sealer]) stage.destroy()
     this.#sink.destroy()
@@ -371,7 +372,7 @@ export class Pipeline {
   #outboundFault(error: Error): void {
     this.#fault ??= asStalkError(error)
     if (this.#shaking) return this.#finish()
-    this.#source?.stop()
+    this.#transport.unpipe(this.#source)
     this.#deframer.end()
     this.#gone()
   }

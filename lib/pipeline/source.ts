@@ -1,42 +1,42 @@
-// The source: hands what a transport brings to the first stage, and lets it bring no more while that is busy. Knows
-// streams only.
+// The source: what a transport is piped into. It hands each chunk to the first stage, and lets the transport rest while
+// that is busy. Knows streams only.
 
-import type { Readable } from 'node:stream'
+import { EventEmitter } from 'node:events'
 import { follow, hand, isBusy } from '../stages/join.ts'
 import type { Stage } from '../stages/paced.ts'
 
-/** As `transport.pipe(stage, { end: false })`, which would pause the transport and resume it at every chunk. */
-export class Source {
-  readonly #transport: Readable
+/**
+ * As much of a Writable as `pipe` asks for. A real one would say `drain` at every chunk, and the transport be paused
+ * and resumed; without `pipe` a transport that is paused already, or read by somebody else as well, would be
+ * another matter than it is to every other stream.
+ */
+export class Source extends EventEmitter implements NodeJS.WritableStream {
+  readonly writable = true
   readonly #stage: Stage
   #holding = false
 
-  constructor(transport: Readable, stage: Stage) {
-    this.#transport = transport
+  constructor(stage: Stage) {
+    super()
     this.#stage = stage
     follow(stage, this)
-    transport.on('data', this.#onData)
   }
 
-  readonly #onData = (chunk: unknown): void => {
-    if (!this.#stage.writable) return this.stop()
-    hand(this.#stage, chunk)
-    if (!isBusy(this.#stage)) return
-    this.#holding = true
-    this.#transport.pause()
+  /** False while the stage is busy, and for good when it has failed. */
+  write(chunk: unknown): boolean {
+    if (this.#stage.writable) hand(this.#stage, chunk)
+    this.#holding = isBusy(this.#stage) || !this.#stage.writable
+    return !this.#holding
   }
 
   /** The stage has dealt with all it was given. */
   release(): void {
     if (!this.#holding) return
     this.#holding = false
-    this.#transport.resume()
+    this.emit('drain')
   }
 
-  /** Hands over nothing more, and reads no more. */
-  stop(): void {
-    this.#holding = false
-    this.#transport.off('data', this.#onData)
-    this.#transport.pause()
+  /** Not the stage's: who pipes says when that ends. */
+  end(): this {
+    return this
   }
 }

@@ -30,7 +30,7 @@ export function follow(into: Writable, behind: Behind): void {
   into.on('drain', release)
 }
 
-/** As `stage.write`, but at once where the stage is idle. */
+/** As `stage.write`, but at once where the stage is idle. For stages that are joined to another: see `Pace.take`. */
 export function hand(stage: Stage, item: unknown): void {
   const pace = paceOf(stage) as Pace
   if (pace.idle) pace.take(item)

@@ -31,7 +31,7 @@ export interface Behind {
   release(): void
 }
 
-/** The chunk that was taken, and did not come through the stream's queue. */
+/** In place of a callback, for a chunk that was taken and did not come through the stream's queue. */
 const TAKEN = null
 
 export class Pace implements Behind {
@@ -47,7 +47,7 @@ export class Pace implements Behind {
   #holding = false
   /** Whether a chunk that was taken is not done with. */
   #busy = false
-  /** What the stream's queue has for us meanwhile: one chunk, or its end. */
+  /** What the stream's queue has for us meanwhile: one chunk, or else its end, which comes when all chunks are done. */
   #waiting: (() => void) | null = null
 
   constructor(stage: Transform, work: Work<unknown, unknown>, finish: () => Iterable<unknown>) {
@@ -58,6 +58,7 @@ export class Pace implements Behind {
 
   /** The next chunk of the stream's queue. */
   begin(chunk: unknown, done: Done): void {
+    if (this.#stage.errored) return // the queue does not stop at a fault
     if (this.#busy) this.#waiting = () => this.#start(chunk, done)
     else this.#start(chunk, done)
   }
@@ -80,7 +81,8 @@ export class Pace implements Behind {
 
   /**
    * A chunk that does not go through the stream's queue, whose turn of events costs more than most work does. Only
-   * for a stage that is idle.
+   * for a stage that is idle, and, if anybody writes to that as well, whose items are taken as they are made: the
+   * stream's queue may wait for ever behind an item that was taken in and not read.
    */
   take(chunk: unknown): void {
     this.#busy = true
@@ -151,7 +153,7 @@ export class Pace implements Behind {
     const direct = ahead?.idle && this.#stage.readableLength === 0 && !this.#stage.isPaused()
     if (!direct) return this.#stage.push(item) && !this.#stage.isPaused() && !this.#holding
     ahead.take(item)
-    this.#holding = !ahead.settled
+    this.#holding = !ahead.settled // not before: it may have released us while it was at it
     return !this.#holding
   }
 
@@ -162,11 +164,13 @@ export class Pace implements Behind {
     this.#waiting = null
     if (this.#stage.destroyed) return
     if (waiting !== null) waiting()
-    else if (this.idle) this.behind?.release()
+    else if (this.settled && this.#stage.writable) this.behind?.release()
   }
 
+  // On the next tick, as a stream's queue does it: what has gone on before the fault is a tick ahead of it. What was
+  // taken stays undone, so that nothing follows it.
   #fail(error: Error, done: Done | typeof TAKEN): void {
-    if (done === TAKEN) this.#stage.destroy(error)
+    if (done === TAKEN) process.nextTick(() => this.#stage.destroy(error))
     else done(error)
   }
 }

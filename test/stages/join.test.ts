@@ -1,10 +1,8 @@
 // Stages joined in a row, as a connection's are: items go on at once where nothing is before them, and otherwise in
 // their place; what holds holds all behind it, and nobody is given anything twice, or what is behind a fault.
 
-import { PassThrough } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
 import t from 'tap'
-import { Source } from '../../lib/pipeline/source.ts'
 import { hand, isBusy, join } from '../../lib/stages/join.ts'
 import { Marker } from '../../lib/stages/pace.ts'
 import { paced, type Stage } from '../../lib/stages/paced.ts'
@@ -140,46 +138,21 @@ t.test('a stage that is destroyed begins nothing more, and lets go nothing behin
   t.same([made, begun, got], [[1], [1], []])
 })
 
-t.test('a source rests while the first stage is busy, and loses nothing', async t => {
-  const transport = new PassThrough({ objectMode: true, highWaterMark: 2 })
-  const { stage, begun, letGo } = held()
+t.test('a cork across the end of something holds up nobody for good', async t => {
+  const [first, { stage, letGo, begun }] = [paced<number, number>(n => [n, n + 1]), held()]
+  join(first, stage)
   const got = outOf(stage)
-  const source = new Source(transport, stage)
-  for (let n = 0; n < 6; n++) transport.write(n)
-  await sleep(5)
-  t.same(begun, [0])
-  t.equal(transport.isPaused(), true)
-  for (let n = 0; n < 4; n++) {
-    letGo()
-    await sleep(5)
-  }
-  t.same(
-    [begun, got],
-    [
-      [0, 1, 2, 3, 4],
-      [0, 1, 2, 3]
-    ]
-  )
-  source.stop()
+  hand(first, 1)
+  stage.cork()
   letGo()
   await sleep(5)
-  t.same(got, [0, 1, 2, 3, 4])
-  t.equal(transport.isPaused(), true)
-  t.equal(transport.read(), 5, 'what was not handed over is still there')
-})
-
-t.test('a source hands nothing to a stage that has failed', async t => {
-  const transport = new PassThrough({ objectMode: true })
-  const stage = paced<number, number>(n => {
-    if (n === 1) throw new Error('one')
-    return [n]
-  })
-  const got = outOf(stage)
-  new Source(transport, stage)
-  for (const n of [0, 1, 2, 3]) transport.write(n)
+  stage.uncork()
   await sleep(5)
-  t.same(got, [0, 'one'])
-  t.equal(transport.isPaused(), true)
+  t.same([begun, got], [[1, 2], [1]])
+  letGo()
+  await sleep(5)
+  t.same(got, [1, 2])
+  t.equal(isBusy(first), false)
 })
 
 t.test('however items are given, worked on and read, all come out, in order, once', async t => {
