@@ -1,4 +1,4 @@
-// The tarball, installed into an empty project: its files, the README's ten lines by import and by require, and its
+// The tarball, installed into an empty project: its files, the README's first lines by import and by require, and its
 // types in a tiny program of somebody else's. Needs the registry; what cannot be had from it is skipped, and says so.
 
 import { existsSync, writeFileSync } from 'node:fs'
@@ -60,7 +60,7 @@ t.test('it brings its dependencies and no others of the first rank', needs, asyn
 
 const asked = [/hello: 'world'/, /kind: 'clean',/, /unsent: 0/]
 
-t.test('the ten lines run by import', needs, async t => {
+t.test('the first lines run by import', needs, async t => {
   const { status, stdout, stderr } = run(project, 'ten.mjs', await onFreePorts(tenLines()))
   t.equal(stderr, '')
   t.equal(status, 0)
@@ -71,7 +71,7 @@ t.test('the ten lines run by import', needs, async t => {
 const canRequire = (process.features as { require_module?: boolean }).require_module === true
 const requiring = canRequire ? needs : { skip: `node ${process.version} cannot require ES modules` }
 
-t.test('the ten lines run by require', requiring, async t => {
+t.test('the first lines run by require', requiring, async t => {
   const body = tenLines().replace(/^import (\{.*?\}) from 'stalk'$/m, "const $1 = require('stalk')")
   const program = `async function main() {\n${body}\n}\nmain()\n`
   const { status, stdout, stderr } = run(project, 'ten.cjs', await onFreePorts(program))

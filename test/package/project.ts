@@ -115,9 +115,9 @@ export async function onFreePorts(code: string): Promise<string> {
   return changed
 }
 
-/** The README's ten lines. */
+/** The README's first lines. */
 export function tenLines(): string {
-  const [, code] = README.match(/^## Ten lines\n+```js\n([\s\S]*?)^```$/m) ?? []
+  const [, code] = README.match(/^## A few lines\n+```js\n([\s\S]*?)^```$/m) ?? []
   if (code) return code
-  throw new Error('the README has no block under "Ten lines"')
+  throw new Error('the README has no block under "A few lines"')
 }
