@@ -12,7 +12,7 @@ export const WHO_WE_ARE: readonly Option[] = [
   {
     name: 'identity',
     value: 'FILE',
-    text: 'the private key to show, as PEM or of OpenSSH; default: id_priv in $STALK_HOME or ~/.spack, which strangers are not shown'
+    text: 'the private key to show, as PEM or of OpenSSH; default: id_priv in $STALK_HOME or ~/.spack'
   },
   { name: 'anonymous', text: 'show no key' }
 ]

@@ -43,7 +43,10 @@ export const connectCommand: Command = {
       text: 'whom you expect: a fingerprint (SHA256:…) or a key file; one of them, if several'
     },
     ...TRUST,
-    { name: 'anyone', text: 'talk to whoever answers; nothing is verified' },
+    {
+      name: 'anyone',
+      text: 'talk to whoever answers: nothing is verified, and no key is shown unless --identity names it'
+    },
     { name: 'path', value: 'SOCKET', text: 'a Unix socket instead of a host and a port' },
     ...WHO_WE_ARE,
     ...PROTOCOL,
