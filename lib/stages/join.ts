@@ -40,6 +40,7 @@ export function hand(stage: Stage, item: unknown): void {
 /** Whether a stage has yet to deal with something. */
 export const isBusy = (stage: Stage): boolean => !(paceOf(stage) as Pace).settled
 
+// Here as well as in the paces: a row may end in a stream that has none.
 const NEXT = Symbol('the stage ahead')
 const BEHIND = Symbol('what is behind it')
 
